@@ -1,0 +1,162 @@
+"""Find pulsars among candidates with a small network, trained by fgrad on plain NumPy code.
+
+    python examples/pulsars.py
+    python examples/pulsars.py --data candidates.csv --seed 3 --out pictures
+
+Without `--data` it simulates its candidates (see `pulsar_data.py`). It prints the batch error every
+50 steps and then the shares found, and saves two pictures. The shares are of all samples, the same
+that the batches were drawn from: they tell that training works, not how well it would generalise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pulsar_plots
+from pulsar_data import Candidates, DataError, read_csv, simulate, standardise
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+import fgrad
+from fgrad_nn import apply_updates, scaled_normal, sgd
+
+SHAPES = ((25, 8), (25, 1), (10, 25), (10, 1), (2, 10), (2, 1))  # W1, b1, W2, b2, W3, b3
+LEARNING_RATE = 0.01
+BATCH = 100
+REPORT_EVERY = 50
+
+
+def network(params: list[np.ndarray], X: np.ndarray) -> np.ndarray:
+    """Scores (samples, 2) of features (samples, 8): for "no pulsar" and for "pulsar"."""
+    y = X.T
+    for w, b in zip(params[::2], params[1::2], strict=True):
+        y = np.tanh(w @ y + b)
+    return y.T
+
+
+def loss(params: list[np.ndarray], X: np.ndarray, Y: np.ndarray) -> np.floating:
+    """Mean squared distance of the scores from one-hot labels Y (samples, 2)."""
+    return np.mean((network(params, X) - Y) ** 2)
+
+
+def train(
+    X: np.ndarray, Y: np.ndarray, *, steps: int, rng: np.random.Generator, progress: bool = False
+) -> tuple[list[np.ndarray], list[float]]:
+    """Fit the network by stochastic gradient descent; return parameters and batch errors."""
+    params = [scaled_normal(rng, shape) for shape in SHAPES]
+    loss_and_gradient = fgrad.value_and_grad(loss)
+    optimizer = sgd(LEARNING_RATE)
+    state = optimizer.init(params)
+    errors = []
+    # disable=None shows the bar on terminals only, so that a log holds none
+    with tqdm(total=steps, unit="step", disable=None if progress else True) as bar:
+        for step in range(1, steps + 1):
+            batch = rng.integers(len(X), size=BATCH)  # with replacement
+            error, gradient = loss_and_gradient(params, X[batch], Y[batch])
+            updates, state = optimizer.update(gradient, state, params)
+            params = apply_updates(params, updates)
+            errors.append(float(error))
+            bar.update()
+            if step % REPORT_EVERY == 0:
+                bar.write(f"step {step:5d}   batch error {error:.4f}", file=sys.stdout)
+    return params, errors
+
+
+def shares(params: list[np.ndarray], X: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Shares of pulsars found, of non-pulsars found, and of all samples right."""
+    right = network(params, X).argmax(axis=1) == labels
+    return {
+        "pulsars found": float(right[labels == 1].mean()),
+        "non-pulsars found": float(right[labels == 0].mean()),
+        "all samples right": float(right.mean()),
+    }
+
+
+def summary(found: dict[str, float], labels: np.ndarray) -> Table:
+    """The shares as a table."""
+    counts = (np.sum(labels == 1), np.sum(labels == 0), len(labels))
+    table = Table(title="After training", title_justify="left")
+    table.add_column("")
+    table.add_column("samples", justify="right")
+    table.add_column("share", justify="right")
+    for (name, share), count in zip(found.items(), counts, strict=True):
+        table.add_row(name, f"{count}", f"{share:.1%}")
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; 0 on success, 2 when the data or the output folder are not usable."""
+    options = _parser().parse_args(arguments)
+    data_rng, training_rng = np.random.default_rng(options.seed).spawn(2)
+    try:
+        candidates = read_csv(options.data) if options.data else simulate(options.samples, data_rng)
+        options.out.mkdir(parents=True, exist_ok=True)
+    except (DataError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    _run(candidates, options, training_rng)
+    return 0
+
+
+def _run(candidates: Candidates, options: argparse.Namespace, rng: np.random.Generator) -> None:
+    """Train on the candidates, print the summary, save the pictures."""
+    source = options.data or "simulated"
+    print(
+        f"{len(candidates.labels)} candidates ({source}), {candidates.labels.sum()} of them pulsars"
+    )
+    X, Y = standardise(candidates.features), np.eye(2)[candidates.labels]
+    params, errors = train(X, Y, steps=options.steps, rng=rng, progress=options.progress)
+    found = shares(params, X, candidates.labels)
+    Console(file=sys.stdout).print(summary(found, candidates.labels))
+    pictures = [
+        pulsar_plots.loss_curve(options.out / "loss_curve.png", errors),
+        pulsar_plots.decision_boundary(
+            options.out / "decision_boundary.png", candidates, lambda Z: network(params, Z), X
+        ),
+    ]
+    print("Pictures:", *pictures, sep="\n  ")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Train a small network to find pulsars among candidates."
+    )
+    parser.add_argument(
+        "--data", type=Path, help="CSV with eight feature columns and `label`; default: simulate"
+    )
+    parser.add_argument("--seed", type=_at_least(0), default=0, help="of all random draws")
+    parser.add_argument("--steps", type=_at_least(1), default=1000, help="of gradient descent")
+    parser.add_argument(
+        "--samples", type=_at_least(10), default=3000, help="how many candidates to simulate"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("pulsar_plots"), help="folder for the pictures"
+    )
+    parser.add_argument(
+        "--no-progress", dest="progress", action="store_false", help="show no progress bar"
+    )
+    return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    """A parser of integers that are not below `least`."""
+
+    def integer(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"wanted an integer >= {least}, got {text!r}")
+        return number
+
+    return integer
+
+
+if __name__ == "__main__":
+    sys.exit(main())

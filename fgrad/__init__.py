@@ -1,0 +1,24 @@
+"""Functional transformations of plain NumPy and CuPy functions."""
+
+from __future__ import annotations
+
+from importlib import metadata as _metadata
+
+from . import errors as errors
+from . import numpy as numpy
+from . import ops as ops
+from . import tree as tree
+from .batch import vmap as vmap
+from .custom import stop_gradient as stop_gradient
+from .derivatives import grad as grad
+from .derivatives import jvp as jvp
+from .derivatives import value_and_grad as value_and_grad
+from .derivatives import vjp as vjp
+from .graph import Graph as Graph
+from .ops.index import at as at
+from .stage import make_graph as make_graph
+
+try:
+    __version__ = _metadata.version("fgrad")
+except _metadata.PackageNotFoundError:  # run from a source tree that isn't installed
+    __version__ = "0+unknown"

@@ -1,0 +1,167 @@
+"""Which arguments a transformation differentiates in, and whether it can."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import tree
+from .arrays import INEXACT, ndarray
+from .core import is_traceable
+from .errors import ArgumentError, DtypeError, describe, name_of
+
+
+class Selection:
+    """The arguments chosen by ``argnums`` and ``argnames``, wherever a call puts them."""
+
+    def __init__(self, f: Callable[..., Any], argnums: Any, argnames: Any, name: str) -> None:
+        if argnums is None and argnames is None:
+            argnums = 0
+        self.f, self.name = f, name
+        self.positions = self._integers(argnums)
+        self.names = (argnames,) if isinstance(argnames, str) else tuple(argnames or ())
+        if not all(isinstance(n, str) for n in self.names):
+            raise ArgumentError(
+                f"{name} wants argnames as a string or several.",
+                repr(argnames),
+                "write argnames='w' or argnames=('w', 'b'); positions go into argnums",
+            )
+        several = isinstance(argnums, (tuple, list)) or not (
+            argnames is None or isinstance(argnames, str)
+        )
+        self.single = not several and len(self.positions) + len(self.names) == 1
+        #: The common case: the argument at this position, the call being positional.
+        self.position = self.positions[0] if self.single and self.positions else None
+
+    def _integers(self, argnums: Any) -> tuple[int, ...]:
+        if argnums is None:
+            return ()
+        try:
+            many = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+            if any(isinstance(i, bool) for i in many):
+                raise TypeError
+            return tuple(operator.index(i) for i in many)
+        except TypeError:
+            raise ArgumentError(
+                f"{self.name} wants argnums as an integer or several.",
+                repr(argnums),
+                "write argnums=0 or argnums=(0, 1); names go into argnames",
+            ) from None
+
+    @functools.cached_property
+    def parameters(self) -> list[str]:
+        """The names of f's parameters, as far as they can be known."""
+        try:
+            return list(inspect.signature(self.f).parameters)
+        except (TypeError, ValueError):  # some built-in functions have no signature
+            return []
+
+    def locate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | str]:
+        """Where the chosen arguments stand in this call: positions and keywords."""
+        places: list[int | str] = []
+        for i in self.positions:
+            k = i + len(args) if i < 0 else i
+            if 0 <= k < len(args):
+                places.append(k)
+            elif 0 <= k < len(self.parameters) and self.parameters[k] in kwargs:
+                places.append(self.parameters[k])
+            else:
+                raise ArgumentError(
+                    f"{self.name} wants argnums among the arguments of {name_of(self.f)}.",
+                    f"argnums {i} in a call with {len(args)} positional arguments"
+                    + (f" and the keywords {', '.join(kwargs)}" if kwargs else ""),
+                    "count the arguments from 0, or choose by name with argnames",
+                )
+        for name in self.names:
+            if name in kwargs:
+                places.append(name)
+            elif name in self.parameters and self.parameters.index(name) < len(args):
+                places.append(self.parameters.index(name))
+            else:
+                raise ArgumentError(
+                    f"{self.name} wants argnames among the arguments of {name_of(self.f)}.",
+                    f"argnames {name!r} in a call with {len(args)} positional arguments"
+                    + (f" and the keywords {', '.join(kwargs)}" if kwargs else ""),
+                    "pass the argument; an argument left at its default is not differentiated",
+                )
+        if len(set(places)) != len(places):
+            raise ArgumentError(
+                f"{self.name} wants each argument chosen once.",
+                f"argnums {self.positions} and argnames {self.names}",
+                "name each argument once, in argnums or in argnames",
+            )
+        return places
+
+    def take(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The chosen argument, or the tuple of them."""
+        k = self.position
+        if k is not None and 0 <= k < len(args):
+            return args[k]
+        chosen = [args[p] if isinstance(p, int) else kwargs[p] for p in self.locate(args, kwargs)]
+        return chosen[0] if self.single else tuple(chosen)
+
+    def put(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], new: Any
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The call with other values for the chosen arguments."""
+        k = self.position
+        if k is not None and 0 <= k < len(args):
+            return (*args[:k], new, *args[k + 1 :]), kwargs
+        out, keywords = list(args), dict(kwargs)
+        places = self.locate(args, kwargs)
+        for p, x in zip(places, (new,) if self.single else new, strict=True):
+            if isinstance(p, int):
+                out[p] = x
+            else:
+                keywords[p] = x
+        return tuple(out), keywords
+
+
+def check_differentiable(
+    leaves: Sequence[Any],
+    chosen: Any,
+    name: str,
+    allow_int: bool = False,
+    holomorphic: bool = False,
+) -> list[int] | None:
+    """Whether the leaves have derivatives: the numbers of those that have, or None for all.
+
+    Raises:
+        DtypeError: a leaf has none (and ``allow_int`` is false); names its path.
+    """
+    for x in leaves:
+        if type(x) is not float and (type(x) is not ndarray or x.dtype.kind not in INEXACT):
+            break
+    else:
+        if not holomorphic:
+            return None
+    active = []
+    for i, (path, x) in enumerate(tree.leaves_with_path(chosen)):
+        dtype = getattr(x, "dtype", None)
+        if dtype is None and isinstance(x, (float, complex)):
+            dtype = np.result_type(type(x))
+        if is_traceable(x) and dtype is not None and dtype.kind in INEXACT:
+            if holomorphic and dtype.kind != "c":
+                raise DtypeError(
+                    f"{name} with holomorphic=True wants complex arguments.",
+                    f"{describe(x)} at {tree.path_str(path) or 'the argument'}",
+                    "convert it with .astype(complex), or leave holomorphic=False",
+                )
+            active.append(i)
+        elif not allow_int:
+            where = f" at {tree.path_str(path)}" if path else ""
+            raise DtypeError(
+                f"{name} wants real or complex arrays as the leaves of a differentiated argument.",
+                f"{describe(x)}{where}",
+                "convert it to a float (x.astype(float), 2.0 for 2), pass it in an argument that "
+                "is not differentiated, or set allow_int=True, which makes its gradient None"
+                if name == "grad"
+                else "convert it to a float (x.astype(float), 2.0 for 2), or capture it in a "
+                "lambda instead of passing it",
+            )
+    return active if len(active) < len(leaves) else None

@@ -1,0 +1,216 @@
+"""vmap: every operation does a whole batch at once; the batch axis is always in front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from . import tree
+from .arrays import check_operand, shape_of
+from .core import Params, Primitive, Trace, Tracer, is_traceable
+from .errors import ArgumentError, ShapeError, TracerConversionError, describe
+from .tracer import ArrayTracer
+
+
+class BatchTracer(ArrayTracer):
+    """One element of a batch, to the function; `value` holds all of them, batch axis in front."""
+
+    __slots__ = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one element."""
+        return shape_of(self.value)[1:]
+
+    def __bool__(self) -> NoReturn:
+        raise TracerConversionError(
+            "Inside vmap a value is a whole batch, so it has no single truth value.",
+            repr(self),
+            "choose between arrays with np.where(condition, x, y), or take the `if` out of the "
+            "function that is mapped",
+        )
+
+
+class Batch(Trace):
+    """The interpreter of vmap."""
+
+    def __init__(self, name: str, fn: Callable[..., Any], size: int) -> None:
+        super().__init__(name, fn)
+        self.size = size
+
+    def tracer(self, value: Any) -> BatchTracer:
+        """A value with its batch axis in front, as one element to the function."""
+        x = BatchTracer()
+        x.trace, x.value, x.slot = self, value, None
+        return x
+
+    def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
+        below, batched = [], []
+        for x in operands:
+            mine = type(x) is BatchTracer and x.trace is self
+            batched.append(mine)
+            if not isinstance(x, Tracer):
+                check_operand(x, p.name)
+            below.append(x.value if mine else x)
+        ans = p.batch(p, self.size, below, batched, params)
+        return tuple(map(self.tracer, ans)) if p.several else self.tracer(ans)
+
+
+def vmap(
+    f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int | None = None
+) -> Callable[..., Any]:
+    """Map a function over an axis of its arguments, all elements at once.
+
+    >>> import numpy as np
+    >>> X = np.arange(6.0).reshape(3, 2)
+    >>> vmap(lambda x: x @ x)(X)
+    array([ 1., 13., 41.])
+    >>> vmap(lambda x, w: x * w, in_axes=(0, None), out_axes=1)(X, np.array([1.0, 10.0]))
+    array([[ 0.,  2.,  4.],
+           [10., 30., 50.]])
+
+    Args:
+        f: a function of arrays in pytrees; it sees each array without its mapped axis.
+        in_axes: the axis to map of each argument: an integer (may be negative), None for an
+            argument that is the same for all elements, or a tuple with one entry per positional
+            argument, each an integer, None or a pytree prefix of these. Arguments passed by
+            keyword are mapped over axis 0.
+        out_axes: where the mapped axis stands in the results: an integer, None for results that
+            don't depend on the element, or a pytree prefix of these.
+        axis_size: the number of elements; needed only if no argument is mapped.
+
+    Returns:
+        A function of the same arguments that returns what ``f`` returns, with the mapped axis.
+
+    Raises:
+        ArgumentError: ``in_axes`` or ``out_axes`` don't fit the arguments or results.
+        ShapeError: mapped axes differ in length, or an array has no such axis.
+    """
+
+    def mapped(*args: Any, **kwargs: Any) -> Any:
+        axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
+        if len(axes) != len(args):
+            raise ArgumentError(
+                "vmap wants one entry of in_axes for each positional argument.",
+                f"{len(axes)} entries, in_axes={in_axes!r}, for {len(args)} arguments",
+                "give in_axes as one integer for all, or as a tuple of that many entries",
+            )
+        leaves, structure = tree.flatten((args, kwargs))
+        flat_axes = _spread((axes, dict.fromkeys(kwargs, 0)), (args, kwargs), "in_axes")
+        paths = [tree.path_str(path) for path, _ in tree.leaves_with_path((args, kwargs))]
+        size = _size(leaves, flat_axes, paths, axis_size)
+        trace = Batch("vmap", f, size)
+        tracers = [
+            x if axis is None else trace.tracer(_to_front(x, axis))
+            for x, axis in zip(leaves, flat_axes, strict=True)
+        ]
+        args, kwargs = tree.unflatten(structure, tracers)
+        try:
+            out = f(*args, **kwargs)
+        finally:
+            trace.finish()
+        outs, out_structure = tree.flatten(out)
+        flat_out_axes = _spread(out_axes, out, "out_axes")
+        results = [_result(trace, y, axis) for y, axis in zip(outs, flat_out_axes, strict=True)]
+        return tree.unflatten(out_structure, results)
+
+    return _named(mapped, f, "vmap")
+
+
+def _named(g: Callable[..., Any], f: Callable[..., Any], name: str) -> Callable[..., Any]:
+    g.__name__ = f"{name}({getattr(f, '__name__', type(f).__name__)})"
+    g.__doc__ = f.__doc__
+    return g
+
+
+def _spread(prefix: Any, full: Any, name: str) -> list[int | None]:
+    """One axis for each leaf of ``full``, from a pytree prefix of axes."""
+    try:
+        axes = tree.broadcast_prefix(prefix, full)
+    except ValueError as e:
+        raise ArgumentError(
+            f"vmap wants {name} as an integer, None, or a pytree prefix of what it stands for.",
+            f"{name}={prefix!r}: {e}",
+            "give one integer for a whole subtree, or a container of the same kind and length",
+        ) from None
+    for axis in axes:
+        if axis is not None and (isinstance(axis, bool) or not hasattr(axis, "__index__")):
+            raise ArgumentError(
+                f"vmap wants integers or None as the leaves of {name}.",
+                describe(axis),
+                "give the number of the axis, or None for what isn't mapped",
+            )
+    return axes
+
+
+def _size(
+    leaves: Sequence[Any], axes: Sequence[int | None], paths: Sequence[str], axis_size: int | None
+) -> int:
+    """The length of the mapped axes, which must be the same for all."""
+    size, first = axis_size, "axis_size"
+    for x, axis, path in zip(leaves, axes, paths, strict=True):
+        if axis is None:
+            continue
+        shape = shape_of(x)
+        if not is_traceable(x) or not -len(shape) <= axis < len(shape):
+            raise ShapeError(
+                f"vmap wants an array with axis {axis} at {path} of (args, kwargs).",
+                describe(x),
+                "set its in_axes to None if it is the same for all elements, or pass an array",
+            )
+        if size is None:
+            size, first = shape[axis], path
+        elif shape[axis] != size:
+            raise ShapeError(
+                f"vmap wants all mapped axes of one length: {size}, as {first} has it.",
+                f"length {shape[axis]} along axis {axis} of {path} ({describe(x)})",
+                "map another axis with in_axes, or pass arrays of equal length",
+            )
+    if size is None:
+        raise ArgumentError(
+            "vmap wants at least one argument with a mapped axis.",
+            "arguments without arrays, or in_axes None for all of them",
+            "set in_axes for one of them, or give axis_size",
+        )
+    return size
+
+
+def _to_front(x: Any, axis: int) -> Any:
+    """The mapped axis in front, counted from the start of x."""
+    return x if axis == 0 else np.moveaxis(x, axis, 0)
+
+
+def _result(trace: Batch, y: Any, axis: int | None) -> Any:
+    """One result with its batch axis where out_axes wants it."""
+    if not is_traceable(y):
+        raise ArgumentError(
+            "vmap wants a function that returns arrays in pytrees.",
+            f"a result that is {describe(y)}",
+            "return arrays only; None is allowed and stands for nothing",
+        )
+    mine = type(y) is BatchTracer and y.trace is trace
+    if axis is None:
+        if mine:
+            raise ArgumentError(
+                "vmap wants out_axes=None only for results that are the same for all elements.",
+                f"a mapped result, {y!r}",
+                "set its out_axes to an integer",
+            )
+        return y
+    if not mine:
+        y = np.broadcast_to(y, (trace.size, *shape_of(y)))
+        y = np.copy(y) if not isinstance(y, Tracer) else y
+    else:
+        y = y.value
+    ndim = len(shape_of(y))
+    if not -ndim <= axis < ndim:
+        raise ShapeError(
+            f"vmap wants out_axes within the rank of the result, {ndim} with the mapped axis.",
+            f"out_axes {axis} for {describe(y)}",
+            f"give an integer from {-ndim} to {ndim - 1}",
+        )
+    return y if axis == 0 else np.moveaxis(y, 0, axis)
+
+

@@ -1,0 +1,156 @@
+"""The core: a primitive is a record, a trace is an interpreter, `bind` finds the interpreter.
+
+A transformation runs the user's function once with tracers in place of arrays. Each tracer knows
+the trace that made it. When a primitive meets tracers of several traces, the newest trace (the
+innermost transformation) handles the operation on the values below and asks `bind` again for
+those, until plain arrays are left. That is all there is: no stack, no mode, nothing global.
+
+The newest trace is the one with the greatest level, a serial number. Why serial numbers and not
+"is it traced at all"? Because of perturbation confusion; the smallest program that fails without::
+
+    grad(lambda x: x * grad(lambda y: x + y)(1.0))(1.0)   # 1.0; a system that mixes both says 2.0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, NoReturn
+
+from .arrays import is_array
+from .errors import EscapedTracerError, name_of
+
+Array = Any
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Primitive:
+    """A function that fgrad knows, with all its rules. Made by the constructors in `rules`.
+
+    Attributes:
+        name: NumPy's name of the function.
+        impl: computes the answer, ``impl(*operands, **params)``, of plain arrays.
+        jvp: ``jvp(ans, operands, tangents, params)``, the tangent of the answer; a missing tangent
+            is None. None if the answer is piecewise constant.
+        vjp: ``vjp(active, g, ans, operands, params)``, the cotangents of the operands numbered in
+            ``active``; operands that are not kept are given as `Aval`. None as for ``jvp``.
+        batch: ``batch(prim, size, operands, batched, params)``, the answer with the batch axis in
+            front, of operands that have it in front where ``batched`` says so.
+        keep: for each operand, what its cotangent needs: ``(answer, *operands)`` as booleans; for
+            two operands a third entry for both cotangents together.
+        pull: for primitives of one or two operands: for each, ``pull(g, ans, x, y)`` where y is
+            the second operand or the params; the short form of ``vjp`` for the tape's hot path.
+        shaped: rules read the shapes of operands, and give cotangents of just these shapes.
+        several: the answer is a tuple of arrays.
+    """
+
+    name: str
+    impl: Callable[..., Any]
+    jvp: Callable[..., Any] | None
+    vjp: Callable[..., Any] | None
+    batch: Callable[..., Any]
+    keep: tuple[tuple[bool, ...], ...] = ()
+    pull: tuple[Callable[..., Any] | None, ...] = ()
+    shaped: bool = False
+    several: bool = False
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Trace:
+    """An interpreter of primitives, alive while one call of a transformation runs."""
+
+    _serial = count().__next__
+
+    def __init__(self, name: str, fn: Callable[..., Any]) -> None:
+        self.level, self.name, self.fn = Trace._serial(), name, fn
+
+    def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
+        """Handle one operation of which at least one operand is a tracer of this trace."""
+        raise NotImplementedError(f"{type(self).__name__} is an abstract trace")
+
+    def unary(self, p: Primitive, x: Tracer, params: Params | None) -> Any:
+        """`process` for one operand; a trace may have a shorter way."""
+        return self.process(p, (x,), params or {})
+
+    def binary(self, p: Primitive, x: Any, y: Any) -> Any:
+        """`process` for two operands and no params; a trace may have a shorter way."""
+        return self.process(p, (x, y), {})
+
+    def finish(self) -> None:
+        """End the trace: from now on its tracers are refused, at no cost while it was alive."""
+        self.__class__ = self.finished
+
+    @property
+    def finished(self) -> type[Trace]:
+        """The class of a trace of this kind that has ended."""
+        return Finished
+
+
+class Refusing(Trace):
+    """What a trace becomes when its transformation has returned: it refuses its tracers."""
+
+    def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> NoReturn:
+        escaped = next(x for x in operands if isinstance(x, Tracer) and x.trace is self)
+        raise EscapedTracerError(
+            f"`{p.name}` wants values of a transformation that is still running.",
+            f"an escaped tracer {escaped!r}, made by {self.name} of {name_of(self.fn)}, "
+            "which has returned",
+            "return the value from the function instead of storing it in a global, an attribute "
+            "or a list (with has_aux=True for values that are not to be differentiated)",
+        )
+
+    def unary(self, p: Primitive, x: Tracer, params: Params | None) -> NoReturn:
+        self.process(p, (x,), {})
+
+    def binary(self, p: Primitive, x: Any, y: Any) -> NoReturn:
+        self.process(p, (x, y), {})
+
+
+class Finished(Refusing):
+    """The end of a trace that has nothing more to do."""
+
+
+class Tracer:
+    """A traced array: stands for `value`, belongs to `trace`, which keeps what it wants in `slot`.
+
+    What users can do with one is in `tracer.ArrayTracer`, from which each trace derives its own.
+    """
+
+    __slots__ = ("slot", "trace", "value")
+    trace: Any
+    value: Any
+    slot: Any
+
+#: What NumPy's function -> what fgrad does when one of its arguments is a tracer.
+#: Filled by the declarations in `ops` while the package is imported, never afterwards.
+FRONTS: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+#: All primitives by name, for the tests that compare them with the table of laws.
+PRIMITIVES: dict[str, Primitive] = {}
+
+
+def bind(p: Primitive, operands: Sequence[Any], params: Params) -> Any:
+    """Apply a primitive: hand it to the newest trace among the operands, or compute it."""
+    trace = None
+    for x in operands:
+        if isinstance(x, Tracer) and (trace is None or x.trace.level > trace.level):
+            trace = x.trace
+    if trace is None:
+        return p.impl(*operands, **params)
+    return trace.process(p, operands, params)
+
+
+def full_lower(x: Any) -> Any:
+    """The plain value below all tracers."""
+    while isinstance(x, Tracer):
+        x = x.value
+    return x
+
+
+def is_traceable(x: Any) -> bool:
+    """Whether ``x`` is an array, a number or a tracer."""
+    return isinstance(x, Tracer) or is_array(x)

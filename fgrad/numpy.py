@@ -1,0 +1,119 @@
+"""NumPy's names, for values that NumPy's own protocols can't catch.
+
+``import numpy as np`` is enough almost everywhere. ``import fgrad.numpy as fnp`` offers the same
+functions, and makes arrays from lists that hold traced values:
+
+>>> import numpy as np
+>>> import fgrad, fgrad.numpy as fnp
+>>> fgrad.grad(lambda x: fnp.array([x, 2 * x, 1.0]).sum())(3.0)
+3.0
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as _np
+
+from .arrays import namespace as _namespace
+from .arrays import shape_of as _shape_of
+from .core import FRONTS as _FRONTS
+from .core import Tracer as _Tracer
+from .core import full_lower as _full_lower
+from .core import is_traceable as _is_traceable
+
+
+def array(object: Any, dtype: Any = None, *, copy: bool = True, ndmin: int = 0) -> Any:
+    """`numpy.array`; nested lists and tuples may hold traced values.
+
+    >>> array([[1.0, 2.0], [3.0, 4.0]])
+    array([[1., 2.],
+           [3., 4.]])
+    """
+    out = _build(object) if _has_tracer(object) else _np.array(object, dtype, copy=copy)
+    if dtype is not None and out.dtype != _np.dtype(dtype):
+        out = _np.astype(out, dtype)
+    missing = ndmin - len(_shape_of(out))
+    return out if missing <= 0 else _np.reshape(out, (*(1,) * missing, *_shape_of(out)))
+
+
+def asarray(a: Any, dtype: Any = None) -> Any:
+    """`numpy.asarray`; traced arrays pass, nested lists may hold traced values."""
+    if isinstance(a, _Tracer) or _has_tracer(a):
+        return array(a, dtype) if not isinstance(a, _Tracer) or dtype is not None else a
+    return _np.asarray(a, dtype)
+
+
+asanyarray = asarray
+ascontiguousarray = asarray
+
+
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """`numpy.full`; the fill value may be traced."""
+    if not isinstance(fill_value, _Tracer):
+        return _np.full(shape, fill_value, dtype)
+    value = fill_value if dtype is None else _np.astype(fill_value, dtype)
+    return _np.broadcast_to(value, shape)
+
+
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
+    """`numpy.linspace`; the ends may be traced."""
+    if not isinstance(start, _Tracer) and not isinstance(stop, _Tracer):
+        return _np.linspace(start, stop, num, endpoint, dtype=dtype, axis=axis)
+    shape = _np.broadcast_shapes(_shape_of(start), _shape_of(stop))
+    steps = _np.arange(num).reshape((-1, *(1,) * len(shape))) / max(num - 1 if endpoint else num, 1)
+    out = _np.moveaxis(start * (1 - steps) + stop * steps, 0, axis)
+    return out if dtype is None else _np.astype(out, dtype)
+
+
+def meshgrid(*xi: Any, indexing: str = "xy") -> tuple[Any, ...]:
+    """`numpy.meshgrid` of traced or plain vectors, dense."""
+    n = len(xi)
+    order = list(range(n))
+    if indexing == "xy" and n > 1:
+        order[0], order[1] = 1, 0
+    lined = [
+        _np.reshape(x, tuple(-1 if k == order[i] else 1 for k in range(n)))
+        for i, x in enumerate(xi)
+    ]
+    return tuple(_np.broadcast_arrays(*lined))
+
+
+def _has_tracer(x: Any) -> bool:
+    stack = [x]
+    while stack:
+        y = stack.pop()
+        if isinstance(y, _Tracer):
+            return True
+        if isinstance(y, (list, tuple)):
+            stack.extend(y)
+    return False
+
+
+def _build(x: Any) -> Any:
+    """Stack nested sequences from the inside out."""
+    if isinstance(x, (list, tuple)):
+        return _np.stack([_build(y) for y in x])
+    if _is_traceable(x) and (isinstance(x, _Tracer) or hasattr(x, "dtype")):
+        return x
+    return _namespace(_full_lower(x)).asarray(x)
+
+
+_FUNCTIONS = {
+    fn.__name__: front
+    for fn, front in _FRONTS.items()
+    if getattr(_np, getattr(fn, "__name__", ""), None) is fn and not isinstance(fn, _np.ufunc)
+}
+
+
+def __getattr__(name: str) -> Any:
+    """NumPy's own attribute, or our function of that name, which spares NumPy's dispatch."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _FUNCTIONS.get(name) or getattr(_np, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(_np)})

@@ -1,0 +1,9 @@
+"""The declarations of all primitives; importing them registers them."""
+
+from . import casts as casts
+from . import contract as contract
+from . import index as index
+from . import linalg as linalg
+from . import reduce as reduce
+from . import shape as shape
+from . import ufuncs as ufuncs

@@ -1,0 +1,139 @@
+"""Linear algebra: solving, norms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import axes_from_end, ndim_of
+from ..core import Array
+from ..errors import NoRuleError
+from ..rules import line_up, primitive, total, unbroadcast
+from ..tracer import register
+from .contract import mT
+
+
+# ------------------------------------------------------------------ solve
+def _solve_jvp(ts: Any, ans: Array, a: Array, b: Array) -> Array:
+    t_a, t_b = ts
+    right = total([t_b, None if t_a is None else -np.matmul(t_a, ans)])
+    return np.linalg.solve(a, np.broadcast_to(right, np.shape(ans)))
+
+
+def _solve_a(g: Array, ans: Array, a: Array, b: Any) -> Array:
+    c = -np.matmul(np.linalg.solve(mT(a), g), mT(ans))
+    return unbroadcast(c, a.shape, c.dtype)
+
+
+@primitive(
+    np.linalg.solve,
+    jvp=_solve_jvp,
+    vjp=[_solve_a, lambda g, ans, a, b: np.linalg.solve(mT(a), g)],
+    batch=line_up,
+)
+def _solve(a: Any, b: Any) -> Any:
+    return (a, b), {}
+
+
+def solve(a: Any, b: Any) -> Any:
+    """`numpy.linalg.solve`."""
+    if ndim_of(b) == 1:
+        return _solve(a, np.expand_dims(b, -1))[..., 0]
+    return _solve(a, b)
+
+
+register(np.linalg.solve, solve)
+
+
+# ------------------------------------------------------------------ norms
+def _direction(ans: Array, x: Array, p: Any, axis: tuple[int, ...], keepdims: bool) -> Array:
+    """d with dn = sum(real(d t)): the conjugate of the steepest ascent; 0 where the norm is 0."""
+    n = ans if keepdims else np.expand_dims(ans, axis)
+    n = np.where(np.equal(n, 0), 1, n)
+    size, sign = np.abs(x), np.conj(np.sign(x))
+    if p in (np.inf, -np.inf):
+        mask = np.equal(size, n).astype(size.dtype)
+        return sign * (mask / np.maximum(np.sum(mask, axis=axis, keepdims=True), 1))
+    if p == 1:
+        return sign
+    # x / |x| |x| is x: for p = 2 nothing is singular but the norm itself.
+    if p == 2:
+        return np.conj(x) / n
+    return sign * np.power(np.where(np.equal(size, 0), 0 if p > 1 else 1, size / n), p - 1)
+
+
+def _norm_jvp(ts: Any, ans: Array, x: Array, *, ord: Any, axis: Any, keepdims: bool) -> Any:
+    if ord == 0:
+        return None
+    d = _direction(ans, x, ord, axis, keepdims)
+    return np.sum(np.real(d * ts[0]), axis=axis, keepdims=keepdims)
+
+
+def _norm_vjp(g: Array, ans: Array, x: Array, *, ord: Any, axis: Any, keepdims: bool) -> Any:
+    if ord == 0:
+        return None
+    return (g if keepdims else np.expand_dims(g, axis)) * _direction(ans, x, ord, axis, keepdims)
+
+
+def _norm_impl(x: Any, *, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    if len(axis) == ndim_of(x) and not keepdims and ord == 2:
+        return np.linalg.norm(x)
+    if len(axis) == 1:
+        return np.linalg.norm(x, ord, axis[0], keepdims)
+    return np.linalg.norm(x, "fro" if ord == 2 else ord, axis, keepdims)
+
+
+@primitive(np.linalg.norm, jvp=_norm_jvp, vjp=[_norm_vjp], impl=_norm_impl)
+def _norm(x: Any, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return (x,), {"ord": ord, "axis": axis, "keepdims": keepdims}
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """`numpy.linalg.norm`: all vector norms, and the matrix norms that are sums or maxima.
+
+    At 0 the derivative is 0, the subgradient of least norm.
+    """
+    x = np.astype(x, np.float64) if x.dtype.kind in "biu" else x
+    n = ndim_of(x)
+    if ord is None:
+        if axis is None and n > 2:  # all entries, whatever the rank
+            y = _norm(np.reshape(x, (-1,)), 2, (-1,), False)
+            return np.reshape(y, (1,) * n) if keepdims else y
+        return _norm(x, 2, axes_from_end(axis, n), keepdims)
+    axes = tuple(range(n)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if len(axes) == 1:
+        return _norm(x, ord, axes_from_end(axes, n), keepdims)
+    if len(axes) != 2:
+        raise ValueError("Improper number of dimensions to norm.")
+    return _matrix_norm(x, ord, axes, keepdims)
+
+
+def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    n = ndim_of(x)
+    row, column = (i % n for i in axes)
+    if ord in ("fro", "f"):
+        return _norm(x, 2, axes_from_end(axes, n), keepdims)
+    if ord not in (1, -1, np.inf, -np.inf):
+        raise NoRuleError(
+            f"`np.linalg.norm` of a matrix with ord={ord!r} has no rule in fgrad.",
+            repr(x),
+            "use 'fro', 1, -1, inf or -inf; or compute it with NumPy outside the function",
+        )
+    inner, outer = (row, column) if abs(ord) == 1 else (column, row)
+    sums = np.sum(np.abs(x), axis=inner, keepdims=True)
+    y = (np.max if ord > 0 else np.min)(sums, axis=outer, keepdims=True)
+    return y if keepdims else np.squeeze(y, (row, column))
+
+
+register(np.linalg.norm, norm)
+register(
+    np.linalg.vector_norm,
+    lambda x, /, *, axis=None, keepdims=False, ord=2: norm(
+        np.reshape(x, (-1,)) if axis is None else x, ord, -1 if axis is None else axis, keepdims
+    ),
+)
+register(
+    np.linalg.matrix_norm,
+    lambda x, /, *, keepdims=False, ord="fro": norm(x, ord, (-2, -1), keepdims),
+)

@@ -1,0 +1,376 @@
+"""Reductions and running sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import axes_from_end, from_end, ndarray, ndim_of, shape_of
+from ..core import Array
+from ..errors import NoRuleError
+from ..rules import constant, linear, primitive
+from ..tracer import register
+
+_NONE: Any = np._NoValue
+
+
+def _given(**keywords: Any) -> None:
+    """Refuse `out`, which writes into an array; the other keywords have their own meaning."""
+    for name, value in keywords.items():
+        if value is not None and value is not _NONE:
+            raise NoRuleError(
+                f"A reduction of traced values takes no {name}=.",
+                f"{name}={value!r}",
+                "leave it away and use the result",
+            )
+
+
+def _prepare(x: Any, dtype: Any, where: Any, fill: Any) -> Any:
+    """The operand in the dtype asked for, with ``fill`` where it isn't to count."""
+    if dtype is not None:
+        x = np.astype(x, dtype)
+    return x if where is _NONE or where is True else np.where(where, x, fill)
+
+
+def spread(g: Array, x: Any, axis: tuple[int, ...], keepdims: bool) -> Array:
+    """The transpose of a sum: the cotangent once for each element."""
+    if type(g) is ndarray or isinstance(g, np.generic):
+        out = np.empty(x.shape, g.dtype)
+        out[...] = _keepdims(g, axis, keepdims)
+        return out
+    return np.broadcast_to(_keepdims(g, axis, keepdims), x.shape)
+
+
+def _keepdims(g: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
+    return g if keepdims or not axis or not ndim_of(g) else np.expand_dims(g, axis)
+
+
+def _sum_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    if type(x) is ndarray:  # np.sum spends longer on its way here than on adding small arrays
+        return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return np.sum(x, axis=axis, keepdims=keepdims)
+
+
+@linear(np.sum, spread, impl=_sum_impl)
+def sum_(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
+    initial: Any = _NONE, where: Any = _NONE,
+) -> Any:  # fmt: skip
+    """`numpy.sum`."""
+    _given(out=out)
+    x = _prepare(a, dtype, where, 0)
+    return (x,), {"axis": axes_from_end(axis, ndim_of(x)), "keepdims": keepdims is True}
+
+
+def _with_initial(front: Any, combine: Any) -> Any:
+    """A reduction that takes ``initial`` by combining it with the result."""
+
+    def reduction(*args: Any, initial: Any = _NONE, **kwargs: Any) -> Any:
+        out = front(*args, **kwargs)
+        return out if initial is _NONE or initial is None else combine(out, initial)
+
+    reduction.__doc__ = front.__doc__
+    return reduction
+
+
+register(np.sum, _with_initial(sum_, np.add))
+
+
+def _mean_spread(g: Array, x: Any, axis: tuple[int, ...], keepdims: bool) -> Array:
+    n = 1
+    for i in axis:
+        n *= x.shape[i]
+    return spread(g / n, x, axis, keepdims)
+
+
+def _mean_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    if type(x) is ndarray and x.size and x.dtype.char in "fdFD":
+        total = np.add.reduce(x, axis=axis, keepdims=keepdims)
+        return total / total.dtype.type(x.size // max(total.size, 1))
+    return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+@linear(np.mean, _mean_spread, impl=_mean_impl)
+def _mean(x: Any, axis: Any, keepdims: Any) -> Any:
+    return (x,), {"axis": axes_from_end(axis, ndim_of(x)), "keepdims": keepdims is True}
+
+
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, *,
+    where: Any = _NONE,
+) -> Any:  # fmt: skip
+    """`numpy.mean`."""
+    _given(out=out)
+    if a.dtype.kind in "biu" and dtype is None:
+        dtype = np.float64
+    if where is _NONE or where is True:
+        return _mean(_prepare(a, dtype, _NONE, 0), axis, keepdims)
+    count = np.sum(np.broadcast_to(where, a.shape), axis=axis, keepdims=keepdims is True)
+    return np.sum(a, axis=axis, dtype=dtype, keepdims=keepdims is True, where=where) / count
+
+
+register(np.mean, mean)
+
+
+def var(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0,
+    keepdims: Any = False, *, where: Any = _NONE, mean: Any = _NONE, correction: Any = _NONE,
+) -> Any:  # fmt: skip
+    """`numpy.var`."""
+    _given(out=out)
+    ddof = ddof if correction is _NONE else correction
+    keep = {} if where is _NONE else {"where": where}
+    center = np.mean(a, axis=axis, dtype=dtype, keepdims=True, **keep) if mean is _NONE else mean
+    d = a - center
+    d = np.real(d * np.conj(d)) if a.dtype.kind == "c" else d * d
+    axes = axes_from_end(axis, ndim_of(a))
+    n: Any = 1
+    for i in axes:
+        n *= shape_of(a)[i]
+    if where is not _NONE:
+        n = np.sum(np.broadcast_to(where, a.shape), axis=axes, keepdims=keepdims is True)
+    return np.sum(d, axis=axes, keepdims=keepdims is True, **keep) / (n - ddof)
+
+
+def std(a: Any, *args: Any, **kwargs: Any) -> Any:
+    """`numpy.std`."""
+    return np.sqrt(var(a, *args, **kwargs))
+
+
+register(np.var, var)
+register(np.std, std)
+
+
+# ------------------------------------------------------------------ prod
+def _others(x: Array, axis: int) -> Array:
+    """For each element the product of the others along the axis, without division by zeros."""
+    ones = np.ones_like(np.take(x, [0], axis=axis)) if x.shape[axis] else x
+    n = x.shape[axis]
+    before = np.concatenate([ones, np.cumprod(_cut(x, axis, 0, n - 1), axis=axis)], axis=axis)
+    back = np.flip(np.cumprod(_cut(np.flip(x, axis), axis, 0, n - 1), axis=axis), axis)
+    return before * np.concatenate([back, ones], axis=axis)
+
+
+def _cut(x: Array, axis: int, start: int, stop: int) -> Array:
+    index = [slice(None)] * (ndim_of(x) + axis) + [slice(start, stop)] + [slice(None)] * (-axis - 1)
+    return x[tuple(index)]
+
+
+def _prod_jvp(ts: Any, ans: Array, x: Array, *, axis: int) -> Array:
+    return np.sum(ts[0] * _others(x, axis), axis=axis) if x.shape[axis] else np.zeros_like(ans)
+
+
+def _prod_vjp(g: Array, ans: Array, x: Array, *, axis: int) -> Array:
+    return np.expand_dims(g, axis) * _others(x, axis) if x.shape[axis] else np.zeros_like(x)
+
+
+@primitive(np.prod, jvp=_prod_jvp, vjp=[_prod_vjp])
+def _prod(x: Any, axis: int) -> Any:
+    return (x,), {"axis": axis}
+
+
+def prod(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
+    initial: Any = _NONE, where: Any = _NONE,
+) -> Any:  # fmt: skip
+    """`numpy.prod`; right at zeros too."""
+    _given(out=out)
+    x = _prepare(a, dtype, where, 1)
+    y = _one_axis(x, axis, _prod)
+    if keepdims is True:
+        y = np.expand_dims(y, axes_from_end(axis, ndim_of(x)))
+    return y if initial is _NONE or initial is None else y * initial
+
+
+def _one_axis(x: Any, axis: Any, reduction: Any) -> Any:
+    """Reduce several axes as one: move them to the end and join them."""
+    n = ndim_of(x)
+    axes = axes_from_end(axis, n)
+    if len(axes) == 1:
+        return reduction(x, axes[0])
+    rest = [i for i in range(-n, 0) if i not in axes]
+    x = np.transpose(x, [*rest, *axes])
+    return reduction(np.reshape(x, (*shape_of(x)[: len(rest)], _size(x, axes))), -1)
+
+
+def _size(x: Any, axes: tuple[int, ...]) -> int:
+    out = 1
+    for n in shape_of(x)[ndim_of(x) - len(axes) :]:
+        out *= n
+    return out
+
+
+register(np.prod, prod)
+
+
+# ------------------------------------------------------------------ max and min
+def _extreme_weights(ans: Array, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
+    """Ties share evenly."""
+    mask = np.equal(x, ans if keepdims else np.expand_dims(ans, axis)).astype(x.dtype)
+    return mask / np.sum(mask, axis=axis, keepdims=True)
+
+
+def _extreme_jvp(ts: Any, ans: Array, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+    return np.sum(ts[0] * _extreme_weights(ans, x, axis, keepdims), axis=axis, keepdims=keepdims)
+
+
+def _extreme_vjp(g: Array, ans: Array, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+    g = g if keepdims else np.expand_dims(g, axis)
+    return g * _extreme_weights(ans, x, axis, keepdims)
+
+
+def _extreme(fn: Any, combine: Any, lowest: bool) -> Any:
+    def canonical(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return (a,), {"axis": axes_from_end(axis, ndim_of(a)), "keepdims": keepdims}
+
+    front = primitive(fn, jvp=_extreme_jvp, vjp=[_extreme_vjp])(canonical)
+
+    def extreme(
+        a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = _NONE,
+        where: Any = _NONE,
+    ) -> Any:  # fmt: skip
+        _given(out=out)
+        if where is not _NONE and where is not True:
+            if initial is _NONE:
+                raise ValueError("reduction operation with where= requires to specify `initial`")
+            a = np.where(where, a, np.astype(np.asarray(initial), a.dtype))
+        y = front(a, axis, keepdims is True)
+        return y if initial is _NONE or initial is None else combine(y, initial)
+
+    extreme.__name__ = fn.__name__
+    return extreme
+
+
+max_ = _extreme(np.max, np.maximum, True)
+min_ = _extreme(np.min, np.minimum, False)
+register(np.max, max_)
+register(np.amax, max_)
+register(np.min, min_)
+register(np.amin, min_)
+register(np.ptp, lambda a, axis=None, out=None, keepdims=False: np.max(
+    a, axis=axis, keepdims=keepdims is True) - np.min(a, axis=axis, keepdims=keepdims is True))  # fmt: skip
+
+
+# ------------------------------------------------------------------ running sums and products
+def _axis_or_flat(a: Any, axis: Any) -> tuple[Any, int]:
+    if axis is None:
+        return np.reshape(a, (-1,)), -1
+    return a, from_end(axis, ndim_of(a))
+
+
+def _cumsum_transpose(g: Array, x: Any, *, axis: int) -> Array:
+    return np.flip(np.cumsum(np.flip(g, axis), axis), axis)
+
+
+@linear(np.cumsum, _cumsum_transpose)
+def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any:
+    """`numpy.cumsum`."""
+    _given(out=out)
+    x, axis = _axis_or_flat(_prepare(a, dtype, _NONE, 0), axis)
+    return (x,), {"axis": axis}
+
+
+def _cumprod_jvp(ts: Any, ans: Array, x: Array, *, axis: int) -> Array:
+    """Recursive doubling: (p, t) of two neighbouring blocks combine to (p q, t q + p u)."""
+    p, t, n, step = x, ts[0], x.shape[axis], 1
+    while step < n:
+        head_p, head_t = _cut(p, axis, 0, step), _cut(t, axis, 0, step)
+        left_p, left_t = _cut(p, axis, 0, n - step), _cut(t, axis, 0, n - step)
+        right_p, right_t = _cut(p, axis, step, n), _cut(t, axis, step, n)
+        t = np.concatenate([head_t, left_t * right_p + left_p * right_t], axis=axis)
+        p = np.concatenate([head_p, left_p * right_p], axis=axis)
+        step *= 2
+    return t
+
+
+def _cumprod_vjp(g: Array, ans: Array, x: Array, *, axis: int) -> Array:
+    """x_i's cotangent is P_{i-1} h_i with h_i = g_i + x_{i+1} h_{i+1}: no division by zeros."""
+    n = x.shape[axis]
+    if n == 0:
+        return g
+    before = np.concatenate([np.ones_like(_cut(x, axis, 0, 1)), _cut(ans, axis, 0, n - 1)], axis=axis)
+    # h by recursive doubling over the maps h -> a + m h, from the right.
+    a, step = g, 1
+    m = np.concatenate([_cut(x, axis, 1, n), np.zeros_like(_cut(x, axis, 0, 1))], axis=axis)
+    while step < n:
+        head = _cut(a, axis, 0, n - step) + _cut(m, axis, 0, n - step) * _cut(a, axis, step, n)
+        factor = _cut(m, axis, 0, n - step) * _cut(m, axis, step, n)
+        a = np.concatenate([head, _cut(a, axis, n - step, n)], axis=axis)
+        m = np.concatenate([factor, _cut(m, axis, n - step, n)], axis=axis)
+        step *= 2
+    return before * a
+
+
+@primitive(np.cumprod, jvp=_cumprod_jvp, vjp=[_cumprod_vjp])
+def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any:
+    """`numpy.cumprod`; right at zeros too."""
+    _given(out=out)
+    x, axis = _axis_or_flat(_prepare(a, dtype, _NONE, 0), axis)
+    return (x,), {"axis": axis}
+
+
+def _cumulative(front: Any, start: Any) -> Any:
+    def cumulative(
+        x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None,
+        include_initial: bool = False,
+    ) -> Any:  # fmt: skip
+        _given(out=out)
+        if axis is None and ndim_of(x) != 1:
+            raise ValueError("For arrays which have more than one dimension ``axis`` is required.")
+        axis = -1 if axis is None else from_end(axis, ndim_of(x))
+        y = front(x, axis, dtype)
+        first = start(np.take(x, [0], axis=axis).astype(y.dtype)) if include_initial else None
+        return y if first is None else np.concatenate([first, y], axis=axis)
+
+    return cumulative
+
+
+register(np.cumulative_sum, _cumulative(cumsum, np.zeros_like))
+register(np.cumulative_prod, _cumulative(cumprod, np.ones_like))
+
+
+# ------------------------------------------------------------------ where the answer is constant
+def _arg(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False) -> Any:
+    _given(out=out)
+    x, k = _axis_or_flat(a, axis)
+    return (x,), {"axis": k}
+
+
+def _index_of(fn: Any) -> Any:
+    front = constant(fn, _arg)
+
+    def arg(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False) -> Any:
+        y = front(a, axis, out)
+        if keepdims is not True:
+            return y
+        return np.expand_dims(y, axes_from_end(axis, ndim_of(a)))
+
+    return arg
+
+
+for _fn in (np.argmax, np.argmin):
+    register(_fn, _index_of(_fn))
+
+
+def _truth(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, *,
+           where: Any = _NONE) -> Any:  # fmt: skip
+    _given(out=out, where=where)
+    return (a,), {"axis": axes_from_end(axis, ndim_of(a)), "keepdims": keepdims is True}
+
+
+for _fn in (np.any, np.all, np.count_nonzero):
+    constant(_fn, _truth)
+register(np.allclose, lambda a, b, **kw: np.all(np.isclose(a, b, **kw)))
+register(
+    np.array_equal,
+    lambda a1, a2, equal_nan=False: shape_of(a1) == shape_of(a2) and bool(np.all(np.equal(a1, a2))),
+)
+
+
+def _order(a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Any:
+    x, k = _axis_or_flat(a, axis)
+    return (x,), {"axis": k, "kind": "stable" if stable else kind}
+
+
+argsort = constant(np.argsort, _order)

@@ -1,0 +1,436 @@
+"""Shapes: reshape, transpose, broadcast, join, flip, pad, repeat, choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arrays import from_end, ndim_of, shape_of
+from ..core import Array, Params, bind
+from ..errors import NoRuleError
+from ..rules import leading, line_up, linear, primitive, unbroadcast
+from ..tracer import register
+
+
+# ------------------------------------------------------------------ reshape
+def _front_shape(p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+    """Batch rule: the shape in the params gets the batch axis in front."""
+    return bind(p, xs, {"shape": (size, *params["shape"])})
+
+
+def _reshape_impl(x: Any, *, shape: tuple[int, ...]) -> Any:
+    return x.reshape(shape) if hasattr(x, "reshape") else np.reshape(x, shape)
+
+
+@linear(
+    np.reshape, lambda g, x, *, shape: np.reshape(g, x.shape), batch=_front_shape,
+    impl=_reshape_impl,
+)  # fmt: skip
+def _reshape(x: Any, shape: tuple[int, ...]) -> Any:
+    return (x,), {"shape": shape}
+
+
+def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
+    """`numpy.reshape`, in C or Fortran order."""
+    shape = shape if isinstance(shape, (tuple, list)) else (shape,)
+    shape = tuple(n.__index__() for n in shape)
+    if shape.count(-1):
+        known = 1
+        for n in shape:
+            known *= n if n != -1 else 1
+        size = int(np.prod(shape_of(a), dtype=np.int64))
+        if shape.count(-1) > 1 or not known or size % known:
+            raise ValueError(f"cannot reshape array of size {size} into shape {shape}")
+        shape = tuple(size // known if n == -1 else n for n in shape)
+    if order == "F":
+        return np.transpose(_reshape(np.transpose(a), shape[::-1]))
+    if order not in ("C", None):
+        raise NoRuleError(
+            "`np.reshape` of traced values wants order 'C' or 'F'.",
+            f"order={order!r}, which depends on the memory layout",
+            "choose one of the two",
+        )
+    return _reshape(a, shape)
+
+
+register(np.reshape, reshape)
+
+
+def ravel(a: Any, order: str = "C") -> Any:
+    """`numpy.ravel`."""
+    return reshape(a, -1, "F" if order == "F" else "C")
+
+
+register(np.ravel, ravel)
+
+
+# ------------------------------------------------------------------ order of the axes
+def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    n = len(axes)
+    out = [0] * n
+    for i, a in enumerate(axes):
+        out[a] = i - n
+    return tuple(out)
+
+
+def _transpose_impl(x: Any, *, axes: tuple[int, ...]) -> Any:
+    return np.transpose(x, axes)
+
+
+def _transpose_batch(p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+    return bind(p, xs, {"axes": (-len(params["axes"]) - 1, *params["axes"])})
+
+
+@linear(
+    np.transpose, lambda g, x, *, axes: np.transpose(g, _inverse(axes)), batch=_transpose_batch,
+    impl=lambda x, *, axes: x.transpose(axes),
+)  # fmt: skip
+def _transpose(x: Any, axes: tuple[int, ...]) -> Any:
+    return (x,), {"axes": axes}
+
+
+def transpose(a: Any, axes: Any = None) -> Any:
+    """`numpy.transpose`."""
+    n = ndim_of(a)
+    if axes is None:
+        return _transpose(a, tuple(range(-1, -n - 1, -1))) if n > 1 else a
+    new = tuple(from_end(i, n) for i in axes)
+    if sorted(new) != list(range(-n, 0)):
+        raise ValueError("axes don't match array")
+    return _transpose(a, new)
+
+
+register(np.transpose, transpose)
+
+
+def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    """`numpy.swapaxes`."""
+    n = ndim_of(a)
+    i, j = from_end(axis1, n), from_end(axis2, n)
+    axes = list(range(-n, 0))
+    axes[i], axes[j] = axes[j], axes[i]
+    return _transpose(a, tuple(axes))
+
+
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    """`numpy.moveaxis`."""
+    n = ndim_of(a)
+    source = [source] if not isinstance(source, (tuple, list)) else list(source)
+    destination = [destination] if not isinstance(destination, (tuple, list)) else list(destination)
+    src = [from_end(i, n) for i in source]
+    dst = [from_end(i, n) for i in destination]
+    if len(src) != len(dst):
+        raise ValueError("`source` and `destination` arguments must have the same number of elements")
+    order = [i for i in range(-n, 0) if i not in src]
+    for d, s in sorted(zip(dst, src, strict=True)):
+        order.insert(d + n, s)
+    return _transpose(a, tuple(order))
+
+
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """`numpy.rollaxis`."""
+    n = ndim_of(a)
+    axis = from_end(axis, n) + n
+    start = start + n if start < 0 else start
+    return moveaxis(a, axis, start - 1 if axis < start else start)
+
+
+def matrix_transpose(x: Any, /) -> Any:
+    """`numpy.matrix_transpose`."""
+    if ndim_of(x) < 2:
+        raise ValueError(f"Input array must be at least 2-dimensional, but it is {ndim_of(x)}")
+    return swapaxes(x, -1, -2)
+
+
+register(np.swapaxes, swapaxes)
+register(np.moveaxis, moveaxis)
+register(np.rollaxis, rollaxis)
+register(np.matrix_transpose, matrix_transpose)
+register(np.linalg.matrix_transpose, matrix_transpose)
+
+
+# ------------------------------------------------------------------ axes of length one
+def _axes(axis: Any) -> tuple[Any, ...]:
+    return tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+
+
+@linear(np.expand_dims, lambda g, x, *, axis: np.reshape(g, x.shape))
+def expand_dims(a: Any, axis: Any) -> Any:
+    """`numpy.expand_dims`."""
+    axes = _axes(axis)
+    n = ndim_of(a) + len(axes)
+    axes = tuple(from_end(i, n) for i in axes)
+    if len(set(axes)) != len(axes):
+        raise ValueError("repeated axis")
+    return (a,), {"axis": axes}
+
+
+@linear(np.squeeze, lambda g, x, *, axis: np.reshape(g, x.shape))
+def squeeze(a: Any, axis: Any = None) -> Any:
+    """`numpy.squeeze`."""
+    shape = shape_of(a)
+    if axis is None:
+        return (a,), {"axis": tuple(i - len(shape) for i, n in enumerate(shape) if n == 1)}
+    return (a,), {"axis": tuple(from_end(i, len(shape)) for i in _axes(axis))}
+
+
+def _at_least(n: int, where: Any) -> Any:
+    def one(x: Any) -> Any:
+        missing = n - ndim_of(x)
+        return x if missing <= 0 else np.reshape(x, where(shape_of(x), missing))
+
+    return lambda *xs: one(xs[0]) if len(xs) == 1 else tuple(map(one, xs))
+
+
+register(np.atleast_1d, _at_least(1, lambda s, k: (1,)))
+register(np.atleast_2d, _at_least(2, lambda s, k: (*(1,) * k, *s)))
+register(np.atleast_3d, _at_least(3, lambda s, k: (1, *s, 1) if k == 2 else (*(1,) * (k - 1), *s, 1)))
+
+
+# ------------------------------------------------------------------ broadcasting
+def _broadcast_batch(p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+    (x,), shape = xs, params["shape"]
+    own = shape_of(x)
+    x = np.reshape(x, (size, *(1,) * (len(shape) - len(own) + 1), *own[1:]))
+    return bind(p, (x,), {"shape": (size, *shape)})
+
+
+@linear(
+    np.broadcast_to, lambda g, x, *, shape: unbroadcast(g, x.shape, g.dtype),
+    batch=_broadcast_batch,
+)  # fmt: skip
+def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
+    """`numpy.broadcast_to`."""
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    return (array,), {"shape": shape}
+
+
+def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    """`numpy.broadcast_arrays`."""
+    shape = np.broadcast_shapes(*map(shape_of, args))
+    return tuple(x if shape_of(x) == shape else np.broadcast_to(x, shape) for x in args)
+
+
+register(np.broadcast_arrays, broadcast_arrays)
+
+
+# ------------------------------------------------------------------ joining
+def _concatenate_transpose(g: Array, *xs: Any, axis: int) -> Any:
+    lead = (slice(None),) * (ndim_of(g) + axis)
+    out, start = [], 0
+    for x in xs:
+        stop = start + x.shape[axis]
+        out.append(g[(*lead, slice(start, stop))])
+        start = stop
+    return out
+
+
+@linear(
+    np.concatenate, _concatenate_transpose, impl=lambda *xs, axis: np.concatenate(xs, axis=axis)
+)
+def _concatenate(xs: Sequence[Any], axis: int) -> Any:
+    return tuple(xs), {"axis": axis}
+
+
+def concatenate(
+    arrays: Any, /, axis: Any = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
+    """`numpy.concatenate`."""
+    xs = [x if hasattr(x, "dtype") else np.asarray(x) for x in arrays]
+    if axis is None:
+        xs, axis = [np.reshape(x, (-1,)) for x in xs], 0
+    common = np.result_type(*(x.dtype for x in xs)) if dtype is None else np.dtype(dtype)
+    return _concatenate([np.astype(x, common) for x in xs], from_end(axis, ndim_of(xs[0])))
+
+
+register(np.concatenate, concatenate)
+
+
+def stack(
+    arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
+    """`numpy.stack`; the arrays may be numbers."""
+    xs = list(arrays)
+    if len({shape_of(x) for x in xs}) != 1:
+        raise ValueError("all input arrays must have the same shape")
+    axis = from_end(axis, ndim_of(xs[0]) + 1)
+    xs = [np.expand_dims(x, axis) for x in xs]
+    return concatenate(xs, axis, dtype=dtype)
+
+
+register(np.stack, stack)
+
+
+def _all(at_least: Any, axis: Any) -> Any:
+    def join(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+        xs = [at_least(x) for x in tup]
+        return concatenate(xs, axis(xs), dtype=dtype)
+
+    return join
+
+
+register(np.vstack, _all(np.atleast_2d, lambda xs: 0))
+register(np.hstack, _all(np.atleast_1d, lambda xs: 0 if ndim_of(xs[0]) == 1 else 1))
+register(np.dstack, _all(np.atleast_3d, lambda xs: 2))
+register(
+    np.column_stack,
+    lambda tup: concatenate([np.reshape(x, (-1, 1)) if ndim_of(x) < 2 else x for x in tup], 1),
+)
+register(
+    np.append,
+    lambda arr, values, axis=None: concatenate((arr, values), axis)
+    if axis is not None
+    else concatenate([np.ravel(arr), np.ravel(values)]),
+)
+register(
+    np.unstack,
+    lambda x, /, *, axis=0: tuple(np.moveaxis(x, axis, 0)[i] for i in range(shape_of(x)[axis])),
+)
+
+
+# ------------------------------------------------------------------ flip, roll, pad, repeat
+@linear(np.flip, lambda g, x, *, axis: np.flip(g, axis))
+def flip(m: Any, axis: Any = None) -> Any:
+    """`numpy.flip`."""
+    n = ndim_of(m)
+    axes = tuple(range(-n, 0)) if axis is None else tuple(from_end(i, n) for i in _axes(axis))
+    return (m,), {"axis": axes}
+
+
+register(np.flipud, lambda m: flip(m, 0))
+register(np.fliplr, lambda m: flip(m, 1))
+
+
+@linear(
+    np.roll, lambda g, x, *, shift, axis: np.roll(g, tuple(-s for s in shift), axis),
+    batch=leading,
+)  # fmt: skip
+def _roll(a: Any, shift: tuple[int, ...], axis: tuple[int, ...]) -> Any:
+    return (a,), {"shift": shift, "axis": axis}
+
+
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    """`numpy.roll`."""
+    if axis is None:
+        return np.reshape(roll(np.reshape(a, (-1,)), shift, 0), shape_of(a))
+    shifts, axes = np.broadcast_arrays(shift, axis)
+    n = ndim_of(a)
+    return _roll(a, tuple(map(int, shifts.ravel())), tuple(from_end(i, n) for i in axes.ravel()))
+
+
+register(np.roll, roll)
+
+
+def _pad_transpose(g: Array, x: Any, *, pad_width: Any) -> Array:
+    lead = ndim_of(g) - len(pad_width)
+    cut = tuple(slice(a, a + x.shape[lead + i]) for i, (a, _) in enumerate(pad_width))
+    return g[(..., *cut)]
+
+
+def _pad_impl(x: Any, *, pad_width: Any) -> Any:
+    return np.pad(x, pad_width)
+
+
+@linear(
+    np.pad, _pad_transpose, impl=_pad_impl,
+    batch=lambda p, size, xs, batched, params: bind(
+        p, xs, {"pad_width": ((0, 0), *params["pad_width"])}
+    ),
+)  # fmt: skip
+def _pad_zeros(x: Any, pad_width: Any) -> Any:
+    return (x,), {"pad_width": pad_width}
+
+
+def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+    """`numpy.pad`: constant values, and the modes that repeat entries of the array."""
+    n = ndim_of(array)
+    if isinstance(pad_width, dict):
+        pad_width = [pad_width.get(i, pad_width.get(i - n, (0, 0))) for i in range(n)]
+        pad_width = [(w, w) if isinstance(w, int) else w for w in pad_width]
+    widths = tuple((int(a), int(b)) for a, b in np.broadcast_to(pad_width, (n, 2)))
+    if mode == "constant":
+        y = _pad_zeros(array, widths)
+        values = kwargs.get("constant_values", 0)
+        if not hasattr(values, "dtype") and np.all(np.equal(values, 0)):
+            return y
+        return _pad_values(y, shape_of(array), widths, values)
+    if mode in ("edge", "wrap", "reflect", "symmetric") and kwargs.get("reflect_type") != "odd":
+        for axis, (n_axis, width) in enumerate(zip(shape_of(array), widths, strict=True)):
+            if width != (0, 0):
+                index = np.pad(np.arange(n_axis), width, mode=mode)
+                array = np.take(array, index, axis=axis)
+        return array
+    raise NoRuleError(
+        f"`np.pad` with mode {mode!r} has no rule in fgrad.",
+        "a traced array",
+        "use one of the modes constant, edge, wrap, reflect, symmetric",
+    )
+
+
+def _pad_values(y: Any, shape: tuple[int, ...], widths: Any, values: Any) -> Any:
+    """Write the constants into the padding, axis by axis as NumPy does."""
+    n = len(shape)
+    pairs = np.broadcast_to(values, (n, 2)) if np.ndim(values) < 2 else values
+    for i, (a, b) in enumerate(widths):
+        at = np.arange(y.shape[i]).reshape((-1,) + (1,) * (n - 1 - i))
+        y = np.where(at < a, np.astype(pairs[i][0], y.dtype), y)
+        y = np.where(at >= y.shape[i] - b, np.astype(pairs[i][1], y.dtype), y)
+    return y
+
+
+register(np.pad, pad)
+
+
+def tile(A: Any, reps: Any) -> Any:  # noqa: N803
+    """`numpy.tile`."""
+    reps = tuple(reps) if isinstance(reps, (tuple, list)) else (reps,)
+    shape = (*(1,) * (len(reps) - ndim_of(A)), *shape_of(A))
+    reps = (*(1,) * (len(shape) - len(reps)), *reps)
+    wide = tuple(m for n in shape for m in (1, n))
+    full = tuple(m for r, n in zip(reps, shape, strict=True) for m in (r, n))
+    out = np.broadcast_to(np.reshape(A, wide), full)
+    return np.reshape(out, tuple(r * n for r, n in zip(reps, shape, strict=True)))
+
+
+register(np.tile, tile)
+
+
+def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
+    """`numpy.repeat`."""
+    if axis is None:
+        a, axis = np.reshape(a, (-1,)), 0
+    return np.take(a, np.repeat(np.arange(shape_of(a)[axis]), repeats), axis=axis)
+
+
+register(np.repeat, repeat)
+
+
+# ------------------------------------------------------------------ choosing
+def _where_jvp(ts: Any, ans: Array, c: Array, x: Array, y: Array) -> Array:
+    return np.where(c, *(np.zeros((), ans.dtype) if t is None else t for t in ts[1:]))
+
+
+@primitive(
+    np.where,
+    jvp=_where_jvp,
+    vjp=[
+        None,
+        lambda g, ans, c, x, y: np.where(c, g, np.zeros((), g.dtype)),
+        lambda g, ans, c, x, y: np.where(c, np.zeros((), g.dtype), g),
+    ],
+    batch=line_up,
+)
+def _where(c: Any, x: Any, y: Any) -> Any:
+    return (c, x, y), {}
+
+
+def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    """`numpy.where`."""
+    if x is None and y is None:
+        return np.nonzero(condition)
+    return _where(condition, x, y)
+
+
+register(np.where, where)

@@ -1,0 +1,291 @@
+"""Elementwise functions: arithmetic, powers, exponentials, trigonometry, comparisons, rounding.
+
+A partial derivative is written in the form that doesn't overflow, and with the answer where that
+saves work. Conventions at kinks: the subgradient of least norm; ties share evenly.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..arrays import PYTHON_SCALARS
+from ..core import FRONTS, Array
+from ..rules import constant, elementwise, line_up, primitive
+from ..tracer import register
+
+LN2, LN10 = math.log(2.0), math.log(10.0)
+
+
+# Operators compute these on Python numbers too, and stay Python numbers (NEP 50's weak scalars).
+add = elementwise(np.add, 1, 1, impl=operator.add)
+subtract = elementwise(np.subtract, 1, -1, impl=operator.sub)
+multiply = elementwise(
+    np.multiply, lambda ans, x, y: y, lambda ans, x, y: x, impl=operator.mul
+)
+divide = elementwise(
+    np.true_divide, lambda ans, x, y: 1 / y, lambda ans, x, y: -ans / y, impl=operator.truediv
+)
+negative = elementwise(np.negative, -1, impl=operator.neg)
+positive = elementwise(np.positive, 1)
+square = elementwise(np.square, lambda ans, x: x + x)
+reciprocal = elementwise(np.reciprocal, lambda ans, x: -ans * ans)
+sqrt = elementwise(np.sqrt, lambda ans, x: 0.5 / ans)
+cbrt = elementwise(np.cbrt, lambda ans, x: (1 / 3) / (ans * ans))
+
+
+def _zero_as_one(x: Array) -> Array:
+    """x with ones for its zeros: where a factor of zero would meet an infinity."""
+    return (x or 1) if isinstance(x, PYTHON_SCALARS) else np.where(np.equal(x, 0), 1, x)
+
+
+def _power_x(ans: Array, x: Array, y: Array) -> Array:
+    # x ** 0 is constant, also at x = 0, where x ** (y - 1) is infinite.
+    if isinstance(y, PYTHON_SCALARS):
+        return y * x ** (y - 1) if y != 0 else np.zeros_like(ans)
+    zero = np.equal(y, 0)
+    return np.where(zero, 0, y * np.power(x, np.where(zero, 1, y - 1)))
+
+
+def _power_y(ans: Array, x: Array, y: Array) -> Array:
+    # 0 ** y is constant for y > 0; log(0) would make it NaN.
+    return ans * np.log(_zero_as_one(x)).astype(ans.dtype)
+
+
+power = elementwise(np.power, _power_x, _power_y, impl=operator.pow)
+
+
+def _double(x: Any) -> Any:
+    """At least double precision."""
+    return np.astype(x, np.result_type(x.dtype, np.float64)) if hasattr(x, "dtype") else x
+
+
+register(np.float_power, lambda x, y: power(_double(x), _double(y)))
+
+exp = elementwise(np.exp, lambda ans, x: ans)
+exp2 = elementwise(np.exp2, lambda ans, x: ans * LN2)
+expm1 = elementwise(np.expm1, lambda ans, x: np.exp(x))
+log = elementwise(np.log, lambda ans, x: 1 / x)
+log2 = elementwise(np.log2, lambda ans, x: 1 / (x * LN2))
+log10 = elementwise(np.log10, lambda ans, x: 1 / (x * LN10))
+log1p = elementwise(np.log1p, lambda ans, x: 1 / (1 + x))
+
+
+def _logaddexp_x(ans: Array, x: Array, y: Array) -> Array:
+    # Where the answer is infinite, x - ans is NaN: there the larger operand has it all.
+    inf = np.isinf(ans)
+    share = np.exp(np.where(inf, 0, x) - np.where(inf, 0, ans))
+    return np.where(inf, _share(ans, x, y), share).astype(ans.dtype)
+
+
+def _logaddexp_y(ans: Array, x: Array, y: Array) -> Array:
+    return _logaddexp_x(ans, y, x)
+
+
+def _logaddexp2_x(ans: Array, x: Array, y: Array) -> Array:
+    return _logaddexp_x(ans * LN2, x * LN2, y * LN2)
+
+
+def _logaddexp2_y(ans: Array, x: Array, y: Array) -> Array:
+    return _logaddexp2_x(ans, y, x)
+
+
+logaddexp = elementwise(np.logaddexp, _logaddexp_x, _logaddexp_y)
+logaddexp2 = elementwise(np.logaddexp2, _logaddexp2_x, _logaddexp2_y)
+
+sin = elementwise(np.sin, lambda ans, x: np.cos(x))
+cos = elementwise(np.cos, lambda ans, x: -np.sin(x))
+tan = elementwise(np.tan, lambda ans, x: 1 + ans * ans)
+arcsin = elementwise(np.arcsin, lambda ans, x: 1 / np.sqrt((1 - x) * (1 + x)))
+arccos = elementwise(np.arccos, lambda ans, x: -1 / np.sqrt((1 - x) * (1 + x)))
+arctan = elementwise(np.arctan, lambda ans, x: 1 / (1 + x * x))
+sinh = elementwise(np.sinh, lambda ans, x: np.cosh(x))
+cosh = elementwise(np.cosh, lambda ans, x: np.sinh(x))
+tanh = elementwise(np.tanh, lambda ans, x: 1 - ans * ans)
+arcsinh = elementwise(np.arcsinh, lambda ans, x: 1 / np.sqrt(x * x + 1))
+arccosh = elementwise(np.arccosh, lambda ans, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
+arctanh = elementwise(np.arctanh, lambda ans, x: 1 / ((1 - x) * (1 + x)))
+deg2rad = elementwise(np.deg2rad, math.pi / 180)
+rad2deg = elementwise(np.rad2deg, 180 / math.pi)
+register(np.radians, deg2rad)
+register(np.degrees, rad2deg)
+
+
+arctan2 = elementwise(
+    np.arctan2,
+    lambda ans, x, y: y / _radius(x, y) / _radius(x, y),
+    lambda ans, x, y: -x / _radius(x, y) / _radius(x, y),
+)
+
+
+def _radius(x: Array, y: Array) -> Array:
+    """hypot(x, y), which doesn't overflow where x * x does; one at the origin."""
+    return _zero_as_one(np.hypot(x, y))
+
+
+hypot = elementwise(
+    np.hypot,
+    lambda ans, x, y: x / _zero_as_one(ans),
+    lambda ans, x, y: y / _zero_as_one(ans),
+)
+ldexp = elementwise(np.ldexp, lambda ans, x, y: np.exp2(y), None)
+copysign = elementwise(
+    np.copysign, lambda ans, x, y: np.copysign(np.ones_like(ans), y) * np.sign(x), None
+)
+nextafter = elementwise(np.nextafter, 1, None)
+heaviside = elementwise(np.heaviside, None, lambda ans, x, y: np.equal(x, 0).astype(ans.dtype))
+remainder = elementwise(
+    np.remainder, 1, lambda ans, x, y: -np.floor_divide(x, y), impl=operator.mod
+)
+fmod = elementwise(np.fmod, 1, lambda ans, x, y: -np.trunc(x / y))
+register(np.mod, remainder)
+
+
+# ------------------------------------------------------------------ kinks
+def _share(ans: Array, x: Array, y: Array) -> Array:
+    """1 where x is the answer, 1/2 where both are, 0 elsewhere."""
+    mine, tie = np.equal(x, ans), np.equal(x, y)
+    return mine.astype(ans.dtype) * (1 - 0.5 * tie.astype(ans.dtype))
+
+
+def _share_x(ans: Array, x: Array, y: Array) -> Array:
+    return _share(ans, x, y)
+
+
+def _share_y(ans: Array, x: Array, y: Array) -> Array:
+    return _share(ans, y, x)
+
+
+maximum = elementwise(np.maximum, _share_x, _share_y)
+minimum = elementwise(np.minimum, _share_x, _share_y)
+fmax = elementwise(np.fmax, _share_x, _share_y)
+fmin = elementwise(np.fmin, _share_x, _share_y)
+
+
+def clip(
+    a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *, min: Any = None, max: Any = None
+) -> Any:
+    """`numpy.clip`: the smaller of a_max and the larger of a_min and a."""
+    low = a_min if min is None else min
+    high = a_max if max is None else max
+    a = a if low is None else np.maximum(a, low)
+    return a if high is None else np.minimum(a, high)
+
+
+register(np.clip, clip)
+
+
+# ------------------------------------------------------------------ complex: not holomorphic
+# Cotangents pair with tangents as real(g * t), so the gradient of a real function of z = x + iy
+# is df/dx - i df/dy, as in JAX. For real operands the backward pass takes the real part.
+@primitive(
+    np.absolute,
+    jvp=lambda ts, ans, x: np.real(np.conj(np.sign(x)) * ts[0]),
+    vjp=[lambda g, ans, x: g * np.conj(np.sign(x))],
+    batch=line_up,
+    impl=abs,
+)
+def absolute(x: Any) -> Any:
+    """`numpy.absolute`; its derivative at 0 is 0."""
+    return (x,), {}
+
+
+fabs = elementwise(np.fabs, lambda ans, x: np.sign(x))
+
+
+def _sign_jvp(ts: Any, ans: Array, x: Array) -> Any:
+    if ans.dtype.kind != "c":
+        return None
+    # z / |z| moves along the unit circle only.
+    return 1j * ans * np.imag(np.conj(ans) * ts[0]) / _zero_as_one(np.abs(x))
+
+
+def _sign_vjp(g: Array, ans: Array, x: Array) -> Any:
+    if ans.dtype.kind != "c":
+        return None
+    return np.real(1j * g * ans) * (-1j * np.conj(ans)) / _zero_as_one(np.abs(x))
+
+
+@primitive(np.sign, jvp=_sign_jvp, vjp=[_sign_vjp], batch=line_up)
+def sign(x: Any) -> Any:
+    """`numpy.sign`: constant for real numbers; z / |z| for complex ones, 0 at 0."""
+    return (x,), {}
+
+
+@primitive(
+    np.real, jvp=lambda ts, ans, x: np.real(ts[0]), vjp=[lambda g, ans, x: g], batch=line_up
+)
+def real(x: Any) -> Any:
+    """`numpy.real`."""
+    return (x,), {}
+
+
+@primitive(
+    np.imag, jvp=lambda ts, ans, x: np.imag(ts[0]), vjp=[lambda g, ans, x: g * -1j], batch=line_up
+)
+def imag(x: Any) -> Any:
+    """`numpy.imag`: zero for real arrays."""
+    return (x,), {}
+
+
+@primitive(
+    np.conjugate,
+    jvp=lambda ts, ans, x: np.conj(ts[0]),
+    vjp=[lambda g, ans, x: np.conj(g)],
+    batch=line_up,
+)
+def conjugate(x: Any) -> Any:
+    """`numpy.conjugate`."""
+    return (x,), {}
+
+
+def _angle_jvp(ts: Any, ans: Array, x: Array) -> Any:
+    return np.imag(ts[0] / _zero_as_one(x)) if x.dtype.kind == "c" else None
+
+
+def _angle_vjp(g: Array, ans: Array, x: Array) -> Any:
+    return g * -1j / _zero_as_one(x) if x.dtype.kind == "c" else None
+
+
+@primitive(np.angle, jvp=_angle_jvp, vjp=[_angle_vjp], batch=line_up)
+def _angle(x: Any) -> Any:
+    return (x,), {}
+
+
+def angle(z: Any, deg: bool = False) -> Any:
+    """`numpy.angle`, in radians or degrees."""
+    out = _angle(z)
+    return out * (180 / math.pi) if deg else out
+
+
+register(np.angle, angle)
+
+
+# ------------------------------------------------------------------ piecewise constant
+for _fn in (
+    np.floor, np.ceil, np.trunc, np.rint, np.signbit, np.isfinite, np.isinf, np.isnan,
+    np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
+    np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.floor_divide,
+    np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
+    np.spacing, np.gcd, np.lcm,
+):  # fmt: skip
+    constant(_fn)
+register(np.fix, FRONTS[np.trunc])
+
+
+def _isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+    return (a, b), {"rtol": rtol, "atol": atol, "equal_nan": equal_nan}
+
+
+def _round(a: Any, decimals: int = 0, out: None = None) -> Any:
+    return (a,), {"decimals": decimals}
+
+
+isclose = constant(np.isclose, _isclose, batch=line_up)
+round_ = constant(np.round, _round)
+register(np.around, round_)
+register(np.divmod, lambda x, y: (np.floor_divide(x, y), np.remainder(x, y)))
+register(np.modf, lambda x: (x - np.trunc(x), np.trunc(x)))

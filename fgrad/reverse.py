@@ -1,0 +1,348 @@
+"""Reverse mode: a flat tape, and the walk back over it.
+
+While the function runs, each operation on a traced value appends one tuple to the tape. The
+pullback walks the tape from the end, adds up cotangents in a list, and drops each record as it
+leaves it. No graph to sort and no recursion: a chain of a million operations works.
+
+A record is ``(i, j, pull_i, pull_j, ans, x, y)``: the slots of one or two parents (-1 for an
+operand that isn't traced), the functions that pull a cotangent back to each, and what they need
+of the answer and the operands (for one operand, ``y`` holds the params). Anything with more
+operands is ``(-1, -2, primitive, (active, parents), ans, operands, params)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .arrays import (
+    PYTHON_SCALARS,
+    SMALL,
+    Hold,
+    aval,
+    check_operand,
+    lock,
+    namespace,
+    ndarray,
+    release,
+    shape_of,
+)
+from .core import Params, Primitive, Refusing, Trace, Tracer, bind
+from .rules import Deferred, cast, unbroadcast
+from .tracer import ArrayTracer
+
+_KNOWN = frozenset((ndarray, *PYTHON_SCALARS, np.float64, np.float32))
+
+
+class TapeTracer(ArrayTracer):
+    """A value on a tape; `slot` is its position there."""
+
+    __slots__ = ()
+
+
+class Parts(Deferred):
+    """The cotangents of an operation with several answers, as ``(number of the answer, g)``."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Any:
+        return iter(self.parts)
+
+
+class Tape(Trace):
+    """The record of one run of a function."""
+
+    def __init__(self, name: str, fn: Callable[..., Any]) -> None:
+        super().__init__(name, fn)
+        self.nodes: list[Any] = []
+        self.inputs = 0
+        self.holds: list[Hold] = []
+        self.held: dict[int, Any] = {}
+
+    @property
+    def finished(self) -> type[Trace]:
+        return FinishedTape
+
+    # ------------------------------------------------------------------ recording
+    def watch(self, leaves: Sequence[Any]) -> list[TapeTracer]:
+        """Tracers for the leaves that are differentiated."""
+        nodes = self.nodes
+        tracers = []
+        for leaf in leaves:
+            tracer = TapeTracer()
+            tracer.trace, tracer.value, tracer.slot = self, leaf, len(nodes)
+            nodes.append(None)
+            tracers.append(tracer)
+        self.inputs = len(nodes)
+        return tracers
+
+    def unary(self, p: Primitive, x: Tracer, params: Params | None) -> Any:
+        if not p.pull:
+            return self.process(p, (x,), params or {})
+        a = x.value
+        if isinstance(a, Tracer):
+            ans = a.trace.unary(p, a, params)
+        else:
+            ans = p.impl(a, **params) if params else p.impl(a)
+        pull = p.pull[0]
+        try:
+            if a.dtype is not ans.dtype:
+                pull = partial(_fitted, pull, a.shape, a.dtype)
+        except AttributeError:  # a Python number
+            pull = partial(_fitted, pull, *_shape_dtype(a))
+        keep_ans, keep_x = p.keep[0][:2]
+        if keep_x:
+            if type(a) is not ndarray or x.slot < self.inputs or a.base is not None:
+                a = self.keep(a)
+        else:
+            a = aval(a) if p.shaped else None
+        nodes = self.nodes
+        out = TapeTracer()
+        out.trace, out.value, out.slot = self, ans, len(nodes)
+        nodes.append((x.slot, -1, pull, None, ans if keep_ans else None, a, params))
+        return out
+
+    def binary(self, p: Primitive, x: Any, y: Any) -> Any:
+        if type(x) is TapeTracer and x.trace is self:
+            a, i = x.value, x.slot
+            if type(y) is TapeTracer and y.trace is self:
+                b, j, keep = y.value, y.slot, p.keep[2]
+            else:
+                b, j, keep = y, -1, p.keep[0]
+                if type(b) not in _KNOWN and not isinstance(b, Tracer):
+                    check_operand(b, p.name)
+        else:
+            a, i, b, j, keep = x, -1, y.value, y.slot, p.keep[1]
+            if type(a) not in _KNOWN and not isinstance(a, Tracer):
+                check_operand(a, p.name)
+        ans = p.impl(a, b)
+        pull_x, pull_y = p.pull
+        try:
+            dtype = ans.dtype
+            if p.shaped:
+                if i >= 0 and a.dtype is not dtype:
+                    pull_x = partial(_fitted, pull_x, a.shape, a.dtype)
+                if j >= 0 and b.dtype is not dtype:
+                    pull_y = partial(_fitted, pull_y, b.shape, b.dtype)
+            else:
+                shape = ans.shape
+                if i >= 0 and (a.shape != shape or a.dtype is not dtype):
+                    pull_x = partial(_fitted, pull_x, a.shape, a.dtype)
+                if j >= 0 and (b.shape != shape or b.dtype is not dtype):
+                    pull_y = partial(_fitted, pull_y, b.shape, b.dtype)
+        except AttributeError:  # Python numbers
+            pull_x = partial(_fitted, pull_x, *_shape_dtype(a))
+            pull_y = partial(_fitted, pull_y, *_shape_dtype(b))
+        if p.pull[0] is None:
+            i = -1
+        if p.pull[1] is None:
+            j = -1
+            if i < 0:
+                return ans
+        keep_ans, keep_x, keep_y = keep
+        if keep_x:
+            if type(a) is not ndarray or i < self.inputs or a.base is not None:
+                a = self.keep(a, ans)
+        else:
+            a = aval(a) if p.shaped else None
+        if keep_y:
+            if type(b) is not ndarray or j < self.inputs or b.base is not None:
+                b = self.keep(b, ans)
+        else:
+            b = aval(b) if p.shaped else None
+        nodes = self.nodes
+        out = TapeTracer()
+        out.trace, out.value, out.slot = self, ans, len(nodes)
+        nodes.append((i, j, pull_x, pull_y, ans if keep_ans else None, a, b))
+        return out
+
+    def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
+        below, active, parents = [], [], []
+        for i, x in enumerate(operands):
+            if type(x) is TapeTracer and x.trace is self:
+                active.append(i)
+                parents.append(x.slot)
+                below.append(x.value)
+            else:
+                if not isinstance(x, Tracer):
+                    check_operand(x, p.name)
+                below.append(x)
+        ans = bind(p, below, params)
+        if p.vjp is None:
+            return ans
+        kept, keep_ans = [], any(p.keep[i][0] for i in active if i < len(p.keep))
+        for k, x in enumerate(below):
+            wanted = any(p.keep[min(i, len(p.keep) - 1)][k + 1] for i in active) if p.keep else False
+            kept.append(self.keep(x) if wanted else aval(x))
+        nodes = self.nodes
+        slot = len(nodes)
+        record = (-1, -2, p, (active, parents), ans if keep_ans else None, kept, params)
+        nodes.append(record)
+        if not p.several:
+            return self._tracer(ans, slot)
+        outs = []
+        for k, y in enumerate(ans):
+            outs.append(self._tracer(y, len(nodes)))
+            nodes.append((slot, -1, _part, None, None, None, k))
+        return tuple(outs)
+
+    def _tracer(self, value: Any, slot: int) -> TapeTracer:
+        out = TapeTracer()
+        out.trace, out.value, out.slot = self, value, slot
+        return out
+
+    # ------------------------------------------------------------------ memory
+    def keep(self, x: Any, ans: Any = None) -> Any:
+        """An operand to be read on the way back, protected from being changed until then.
+
+        The smallest program that fails without: ``c = np.ones(3)``, and in the differentiated
+        function ``y = x * c; c[:] = 7; return y.sum()``.
+        Small arrays are copied, which costs no more than locking; larger ones become read-only
+        as long as the tape lives. An integer operand is kept in the answer's dtype, in which
+        formulas don't overflow.
+        """
+        if isinstance(x, PYTHON_SCALARS):
+            return x
+        if ans is not None and x.dtype.kind in "biu":
+            return x.astype(ans.dtype)
+        if isinstance(x, Tracer):
+            y = type(x)()
+            y.trace, y.slot, y.value = x.trace, x.slot, self.keep(x.value)
+            return y
+        if type(x) is not ndarray:
+            return x
+        if x.nbytes <= SMALL:
+            return x.copy("K")
+        if id(x) not in self.held:
+            self.held[id(x)] = x
+            lock(x, self.holds)
+        return x
+
+    def release(self) -> None:
+        """Let go of all arrays that the tape has made read-only."""
+        release(self.holds)
+        self.held.clear()
+
+    # ------------------------------------------------------------------ walking back
+    def backward(self, outs: Sequence[tuple[int, Any]], free: bool) -> list[Any]:
+        """Cotangents of the inputs (None for zero), given pairs of slot and cotangent.
+
+        With ``free`` the tape is consumed: each record is dropped when it has been used, so the
+        memory of the backward pass never adds to that of the forward pass.
+        """
+        nodes = self.nodes if free else self.nodes.copy()
+        cts: list[Any] = [None] * len(nodes)
+        for slot, g in outs:
+            cts[slot] = g if cts[slot] is None else cts[slot] + g
+        inputs = self.inputs
+        for _ in range(len(nodes) - inputs):
+            g = cts.pop()
+            if g is None:
+                nodes.pop()
+                continue
+            i, j, pull_x, pull_y, ans, x, y = nodes.pop()
+            if isinstance(g, Deferred) and type(g) is not Parts:
+                g = g.total()
+            if i >= 0:
+                c = pull_x(g, ans, x, y)
+                old = cts[i]
+                cts[i] = c if old is None else old + c
+            if j >= 0:
+                c = pull_y(g, ans, x, y)
+                old = cts[j]
+                cts[j] = c if old is None else old + c
+            elif j == -2:
+                _general(cts, g, pull_x, *pull_y, ans, x, y)
+        return [c.total() if isinstance(c, Deferred) else c for c in cts]
+
+
+class FinishedTape(Refusing, Tape):
+    """A tape that is complete: it refuses further operations and can be walked back."""
+
+
+def _general(
+    cts: list[Any],
+    g: Any,
+    p: Primitive,
+    active: list[int],
+    parents: list[int],
+    ans: Any,
+    operands: list[Any],
+    params: Params,
+) -> None:
+    """Pull a cotangent back through an operation of any number of operands and answers."""
+    assert p.vjp is not None
+    if p.several:
+        parts: dict[int, Any] = {}
+        for k, part in g:
+            parts[k] = parts[k] + part if k in parts else part
+        g = parts
+    for i, parent, c in zip(active, parents, p.vjp(active, g, ans, operands, params), strict=True):
+        if c is None:
+            continue
+        x = operands[i]
+        if not isinstance(c, Deferred):
+            c = unbroadcast(c, x.shape, x.dtype)
+        cts[parent] = c if cts[parent] is None else cts[parent] + c
+
+
+def _fitted(
+    pull: Callable[..., Any], shape: tuple[int, ...], dtype: Any, g: Any, ans: Any, x: Any, y: Any
+) -> Any:
+    """Pull back to an operand that was broadcast or promoted."""
+    c = pull(g, ans, x, y)
+    return c if isinstance(c, Deferred) else unbroadcast(c, shape, dtype)
+
+
+def _part(g: Any, ans: Any, x: Any, k: int) -> Parts:
+    return Parts([(k, g)])
+
+
+def _shape_dtype(x: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    a = aval(x)
+    return a.shape, a.dtype
+
+
+# ------------------------------------------------------------------ the surface
+def lower(tape: Trace, x: Any) -> Any:
+    """The value below a tracer of this tape; anything else as it is."""
+    return x.value if isinstance(x, Tracer) and x.trace is tape else x
+
+
+def surface(leaves: Sequence[Any], cts: Sequence[Any], seen: Sequence[Any] = ()) -> list[Any]:
+    """Cotangents as users get them: zeros for None, the leaf's own kind, no shared memory.
+
+    The cotangents of x and y in ``x + y`` are one array inside; whoever scales one of the two in
+    place must not scale the other.
+    """
+    ids = {id(s) for s in seen}
+    out = []
+    for leaf, c in zip(leaves, cts, strict=True):
+        if type(c) is ndarray:
+            if c.base is not None or id(c) in ids or not c.flags.writeable:
+                c = c.copy()
+            ids.add(id(c))
+            if type(leaf) is ndarray:
+                out.append(c)
+                continue
+        out.append(_like(leaf, c))
+    return out
+
+
+def _like(leaf: Any, c: Any) -> Any:
+    """A cotangent of the kind of its leaf: float for float, array for array."""
+    if c is None:
+        if isinstance(leaf, PYTHON_SCALARS):
+            return type(leaf)(0)
+        c = namespace(leaf).zeros(shape_of(leaf), leaf.dtype)
+        return c[()] if isinstance(leaf, np.generic) else c
+    if isinstance(c, Tracer):
+        return c
+    if isinstance(leaf, PYTHON_SCALARS):
+        return complex(c) if isinstance(leaf, complex) else float(c)
+    if type(leaf) is ndarray and type(c) is not ndarray:
+        return np.asarray(c, leaf.dtype)
+    return cast(c, leaf.dtype)

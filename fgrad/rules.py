@@ -1,0 +1,445 @@
+"""The five ways to declare a primitive. The kind of a function fixes most of its rules.
+
+    =============  =======================================  ==================================
+    kind           what you write                           examples
+    =============  =======================================  ==================================
+    `elementwise`  one partial derivative per operand       tanh, logaddexp, multiply
+    `linear`       the transpose                            sum, reshape, concatenate
+    `multilinear`  one transpose per operand                matmul, tensordot, einsum
+    `constant`     nothing                                  floor, greater, argmax
+    `primitive`    the jvp and one vjp per operand          abs (of complex), prod, solve
+    =============  =======================================  ==================================
+
+The letters: ``ans`` answer, ``g`` cotangent, ``t`` tangent, ``x, y`` operands, ``params`` metadata.
+A rule reads as parameters what it needs and nothing else: what no rule reads isn't kept for the
+backward pass. A transpose gets an `Aval` (shape and dtype) for each operand it is linear in.
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .arrays import ndim_of, shape_of
+from .core import PRIMITIVES, Array, Params, Primitive, Tracer, bind
+from .tracer import register
+
+Canonical = Callable[..., tuple[Sequence[Any], Params]]
+
+
+# ------------------------------------------------------------------ small tools of the rules
+def unbroadcast(g: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """The transpose of broadcasting and casting: sum what was stretched, restore the dtype."""
+    g_shape = shape_of(g)
+    if g_shape != shape:
+        extra = len(g_shape) - len(shape)
+        if extra > 0:
+            g = np.add.reduce(g, axis=tuple(range(extra)))
+            g_shape = shape_of(g)
+        ones = tuple([i for i, n in enumerate(shape) if n == 1 and g_shape[i] != 1])
+        if ones:
+            g = np.add.reduce(g, axis=ones, keepdims=True)
+        if shape_of(g) != shape:  # a scalar cotangent of a larger operand
+            g = np.broadcast_to(g, shape)
+    return cast(g, dtype)
+
+
+def cast(g: Array, dtype: np.dtype[Any]) -> Array:
+    """The same values in another dtype; of complex values for a real dtype, the real part."""
+    if isinstance(g, (float, complex)):
+        g = np.asarray(g)
+    if g.dtype == dtype and g.dtype is not dtype:
+        return g.astype(dtype)
+    if g.dtype is not dtype:
+        if g.dtype.kind == "c" and dtype.kind != "c":
+            g = np.real(g)
+        g = g.astype(dtype)
+    return g
+
+
+def reads(rule: Callable[..., Any]) -> tuple[bool, ...]:
+    """For each positional parameter of a rule, whether its body reads it.
+
+    >>> reads(lambda ans, x: 1 - ans * ans)
+    (True, False)
+    """
+    code = rule.__code__
+    names = code.co_varnames[: code.co_argcount]
+    read = {i.argval for i in dis.get_instructions(code) if i.opname.startswith("LOAD_")}
+    # LOAD_FAST_LOAD_FAST and its like (Python 3.13) load two names with one instruction.
+    read |= {n for names_ in read if isinstance(names_, tuple) for n in names_}
+    fixed = tuple(name in read for name in names)
+    return fixed if not code.co_flags & 0x04 else (*fixed, *(True,) * 8)
+
+
+def line_up(p: Primitive, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+    """Batch rule: line ranks up behind the batch axis; NumPy's own broadcasting does the rest."""
+    rank = max(ndim_of(x) - b for x, b in zip(xs, batched, strict=True))
+    return bind(p, [_pad_rank(x, rank) if b else x for x, b in zip(xs, batched, strict=True)], params)
+
+
+def _pad_rank(x: Array, rank: int) -> Array:
+    """Put axes of length one behind the batch axis until ``rank`` axes follow it."""
+    missing = rank + 1 - ndim_of(x)
+    if missing <= 0:
+        return x
+    shape = shape_of(x)
+    return np.reshape(x, (shape[0], *(1,) * missing, *shape[1:]))
+
+
+def leading(p: Primitive, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+    """Batch rule: axes are counted from the end, so a batch axis in front changes nothing."""
+    return bind(
+        p,
+        [x if b else np.broadcast_to(x, (size, *np.shape(x))) for x, b in zip(xs, batched, strict=True)],
+        params,
+    )
+
+
+def total(terms: Sequence[Any]) -> Any:
+    """The sum of the terms that are not None; None if there are none."""
+    out = None
+    for term in terms:
+        if term is not None:
+            out = term if out is None else out + term
+    return out
+
+
+def _name(fn: Callable[..., Any]) -> str:
+    """``sum``, ``linalg.norm``."""
+    module = (getattr(fn, "__module__", None) or "numpy").removeprefix("numpy").lstrip(".")
+    name: str = fn.__name__
+    return f"{module}.{name}" if module in ("linalg", "fft") else name
+
+
+def _declare(fn: Callable[..., Any], p: Primitive, front: Callable[..., Any]) -> Callable[..., Any]:
+    """Enter a primitive into the registry; what comes back is called as NumPy's function is."""
+    if p.name in PRIMITIVES:
+        raise ValueError(f"the primitive {p.name!r} is declared twice")
+    PRIMITIVES[p.name] = p
+    register(fn, front)
+    return front
+
+
+def unary_front(p: Primitive) -> Callable[..., Any]:
+    """The shortest way from ``f(x)`` to the trace."""
+    impl = p.impl
+
+    def front(x: Any) -> Any:
+        if isinstance(x, Tracer):
+            return x.trace.unary(p, x, None)
+        return impl(x)
+
+    return front
+
+
+def binary_front(p: Primitive) -> Callable[..., Any]:
+    """The shortest way from ``f(x, y)`` to the newer of the two traces."""
+    impl = p.impl
+
+    def front(x: Any, y: Any) -> Any:
+        if isinstance(x, Tracer):
+            trace = x.trace
+            if isinstance(y, Tracer) and y.trace is not trace and y.trace.level > trace.level:
+                trace = y.trace
+        elif isinstance(y, Tracer):
+            trace = y.trace
+        else:
+            return impl(x, y)
+        return trace.binary(p, x, y)
+
+    return front
+
+
+def general_front(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
+    """From any call of NumPy's function to operands and params, and on to the trace."""
+
+    def front(*args: Any, **kwargs: Any) -> Any:
+        operands, params = canonical(*args, **kwargs)
+        if len(operands) == 1:
+            x = operands[0]
+            return x.trace.unary(p, x, params) if isinstance(x, Tracer) else p.impl(x, **params)
+        return bind(p, operands, params)
+
+    front.__name__ = front.__qualname__ = p.name
+    front.__doc__ = canonical.__doc__
+    return front
+
+
+# ------------------------------------------------------------------ elementwise
+def elementwise(
+    fn: Callable[..., Any], *partials: Any, impl: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
+    """Declare a ufunc of one or two operands by its partial derivatives.
+
+    Args:
+        fn: NumPy's function.
+        partials: one per operand: a formula ``(ans, *operands)``, a number where the partial is
+            one everywhere, or None where the derivative is zero.
+        impl: what computes it, if not ``fn``.
+    """
+    n = len(partials)
+    keep_each = [
+        reads(d)[: n + 1] if callable(d) else (False,) * (n + 1) for d in partials
+    ]
+
+    def jvp(ans: Array, xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
+        if any(callable(d) for d in partials):
+            xs = [inexact(x, ans) for x in xs]
+        t = total([_term(d, t, ans, xs) for d, t in zip(partials, ts, strict=True) if t is not None])
+        if t is not None and shape_of(t) != shape_of(ans):
+            t = np.broadcast_to(t, shape_of(ans))
+        return t
+
+    def vjp(active: Sequence[int], g: Array, ans: Array, xs: Sequence[Any], params: Params) -> list[Any]:
+        return [_term(partials[i], g, ans, xs) for i in active]
+
+    p = Primitive(
+        name=_name(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=line_up,
+        keep=_with_both(keep_each), pull=tuple(_pull(d, n) for d in partials),
+    )  # fmt: skip
+    return _declare(fn, p, unary_front(p) if n == 1 else binary_front(p))
+
+
+def _with_both(keep: Sequence[tuple[bool, ...]]) -> tuple[tuple[bool, ...], ...]:
+    """For two operands, add what both cotangents need together."""
+    if len(keep) != 2:
+        return tuple(keep)
+    return (*keep, tuple(a or b for a, b in zip(*keep, strict=True)))
+
+
+def inexact(x: Any, ans: Array) -> Any:
+    """An integer operand in the answer's dtype: its formulas would overflow (int8 squared)."""
+    dtype = getattr(x, "dtype", None)
+    return x if dtype is None or dtype.kind in "fc" else x.astype(ans.dtype)
+
+
+def _term(d: Any, t: Array, ans: Array, xs: Sequence[Any]) -> Any:
+    if d is None:
+        return None
+    if callable(d):
+        return d(ans, *xs) * t
+    return t if d == 1 else -t if d == -1 else d * t
+
+
+def _pull(d: Any, n: int) -> Callable[..., Any] | None:
+    """A partial derivative as ``pull(g, ans, x, y)``."""
+    if d is None:
+        return None
+    if not callable(d):
+        if d == 1:
+            return lambda g, ans, x, y: g
+        return (lambda g, ans, x, y: -g) if d == -1 else (lambda g, ans, x, y: d * g)
+    if n == 1:
+        return lambda g, ans, x, params: g * d(ans, x)
+    return lambda g, ans, x, y: g * d(ans, x, y)
+
+
+# ------------------------------------------------------------------ linear
+def linear(
+    fn: Callable[..., Any],
+    transpose: Callable[..., Any],
+    *,
+    batch: Callable[..., Any] = leading,
+    impl: Callable[..., Any] | None = None,
+    name: str | None = None,
+    operands: int | None = None,
+) -> Callable[[Canonical], Callable[..., Any]]:
+    """Declare a function that is linear in its operands together. Decorates the canonical form.
+
+    Args:
+        fn: NumPy's function.
+        transpose: ``transpose(g, *operands, **params)``, with avals for the linear operands: the
+            cotangent, or a tuple of them if there are several linear operands.
+        batch: the batch rule, if shapes or positions stand in the params.
+        impl: what computes it, if not ``fn``.
+        name: the primitive's name, if not NumPy's.
+        operands: the function is linear in so many of its first operands; in all for None.
+    """
+
+    def declare(canonical: Canonical) -> Callable[..., Any]:
+        def jvp(ans: Array, xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
+            k = len(xs) if operands is None else operands
+            if all(t is None for t in ts[:k]):
+                return None
+            zs = [np.zeros_like(x) if t is None else t for x, t in zip(xs[:k], ts[:k], strict=True)]
+            return bind(p, [*zs, *xs[k:]], params)
+
+        def vjp(
+            active: Sequence[int], g: Array, ans: Array, xs: Sequence[Any], params: Params
+        ) -> list[Any]:
+            c = transpose(g, *xs, **params)
+            return [c[i] if i < len(c) else None for i in active] if isinstance(c, (tuple, list)) else [c]
+
+        def pull(g: Array, ans: Array, x: Any, params: Params) -> Any:
+            return transpose(g, x, **params)
+
+        p = Primitive(
+            name=name or _name(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
+            pull=(pull,), keep=((False, False),) if operands is None else _keep_rest(operands),
+            shaped=True,
+        )  # fmt: skip
+        return _declare(fn, p, general_front(p, canonical))
+
+    return declare
+
+
+def _keep_rest(k: int) -> tuple[tuple[bool, ...], ...]:
+    """Keep the operands behind the first k, such as the arrays of an index."""
+    return ((False, *(False,) * k, *(True,) * 64),) * k
+
+
+# ------------------------------------------------------------------ multilinear
+def multilinear(
+    fn: Callable[..., Any],
+    *transposes: Callable[..., Any],
+    batch: Callable[..., Any] = line_up,
+    impl: Callable[..., Any] | None = None,
+    name: str | None = None,
+) -> Callable[[Canonical], Callable[..., Any]]:
+    """Declare a function that is linear in each of its operands. Decorates the canonical form.
+
+    Args:
+        fn: NumPy's function.
+        transposes: one per operand, ``(g, *operands, **params)``, the cotangent of that operand,
+            for which an aval is given; or a single one, ``(i, g, *operands, **params)``, for any
+            number of operands.
+        batch, impl, name: as for `linear`.
+    """
+    variadic = len(transposes) == 1
+    n = 8 if variadic else len(transposes)
+
+    def declare(canonical: Canonical) -> Callable[..., Any]:
+        def jvp(ans: Array, xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
+            return total(
+                [
+                    bind(p, [t if j == i else x for j, x in enumerate(xs)], params)
+                    for i, t in enumerate(ts)
+                    if t is not None
+                ]
+            )
+
+        def vjp(
+            active: Sequence[int], g: Array, ans: Array, xs: Sequence[Any], params: Params
+        ) -> list[Any]:
+            if variadic:
+                return [transposes[0](i, g, *xs, **params) for i in active]
+            return [transposes[i](g, *xs, **params) for i in active]
+
+        p = Primitive(
+            name=name or _name(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
+            keep=_with_both([(False, *(j != i for j in range(n))) for i in range(n)]),
+            shaped=True,
+            pull=tuple((lambda d: lambda g, ans, x, y: d(g, x, y))(d) for d in transposes)
+            if len(transposes) == 2 else (),
+        )  # fmt: skip
+        return _declare(fn, p, general_front(p, canonical) if not p.pull else _pair(p, canonical))
+
+    return declare
+
+
+def _pair(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
+    """The front of a bilinear function: the short way if its canonical form has no params."""
+    short = binary_front(p)
+
+    def front(x: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
+        operands, params = canonical(x, y, *args, **kwargs)
+        return bind(p, operands, params) if params else short(*operands)
+
+    front.__name__ = front.__qualname__ = p.name
+    front.__doc__ = canonical.__doc__
+    return front
+
+
+# ------------------------------------------------------------------ constant
+def constant(
+    fn: Callable[..., Any],
+    canonical: Canonical | None = None,
+    *,
+    batch: Callable[..., Any] | None = None,
+    impl: Callable[..., Any] | None = None,
+    several: bool = False,
+) -> Callable[..., Any]:
+    """Declare a piecewise constant function: its derivative is zero, its answer has no trace."""
+    rule = batch or (line_up if canonical is None else leading)
+    p = Primitive(_name(fn), impl or fn, None, None, rule, several=several)
+    if canonical is None:
+        return _declare(fn, p, lambda *operands: bind(p, operands, {}))
+    return _declare(fn, p, general_front(p, canonical))
+
+
+# ------------------------------------------------------------------ primitive
+def primitive(
+    fn: Callable[..., Any],
+    *,
+    jvp: Callable[..., Any],
+    vjp: Sequence[Callable[..., Any] | None],
+    batch: Callable[..., Any] = leading,
+    impl: Callable[..., Any] | None = None,
+    name: str | None = None,
+    several: bool = False,
+) -> Callable[[Canonical], Callable[..., Any]]:
+    """Declare a function by rules of its own. Decorates the canonical form.
+
+    Args:
+        fn: NumPy's function.
+        jvp: ``jvp(ts, ans, *operands, **params)``: the tangent of the answer; ``ts`` holds a
+            tangent or None for each operand.
+        vjp: for each operand, ``(g, ans, *operands, **params)``, its cotangent; None where it
+            has none. What no rule reads isn't kept.
+        several: the answer is a tuple; then so are its tangent and ``g``.
+        batch, impl, name: as for `linear`.
+    """
+
+    def declare(canonical: Canonical) -> Callable[..., Any]:
+        def forward(ans: Array, xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
+            return jvp(tuple(ts), ans, *xs, **params)
+
+        def backward(
+            active: Sequence[int], g: Array, ans: Array, xs: Sequence[Any], params: Params
+        ) -> list[Any]:
+            rules = [vjp[i] for i in active]
+            return [None if r is None else r(g, ans, *xs, **params) for r in rules]
+
+        n = len(vjp)
+        p = Primitive(
+            name=name or _name(fn), impl=impl or fn, jvp=forward, vjp=backward, batch=batch,
+            keep=tuple(reads(r)[1 : n + 2] if r else (False,) * (n + 1) for r in vjp),
+            several=several,
+        )  # fmt: skip
+        return _declare(fn, p, general_front(p, canonical))
+
+    return declare
+
+
+class Deferred:
+    """A cotangent in parts, which the backward pass puts together when it needs the whole.
+
+    ``x[0] + x[1] + ...`` adds to one cotangent many times; added up at once, in `total`, that
+    takes one pass over x, and not one for each index.
+    """
+
+    __slots__ = ("base", "parts")
+    __array_ufunc__ = None  # array + deferred is ours
+
+    def __init__(self, parts: list[Any], base: Any = None) -> None:
+        self.parts, self.base = parts, base
+
+    def __add__(self, other: Any) -> Deferred:
+        if isinstance(other, Deferred):
+            parts = self.parts
+            parts.extend(other.parts)
+            other = other.base
+        else:
+            parts = self.parts
+        base = other if self.base is None else self.base if other is None else self.base + other
+        return type(self)(parts, base)
+
+    __radd__ = __add__
+
+    def total(self) -> Any:
+        """The whole cotangent."""
+        raise NotImplementedError(type(self).__name__)

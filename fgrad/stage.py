@@ -1,0 +1,130 @@
+"""Staging: run a function once and write down what it did.
+
+The function runs on the values it was given, so shapes and dtypes need no rules of their own;
+the values themselves are hidden from it, because the record must hold for other values too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from . import tree
+from .arrays import aval, check_operand, is_array, ndarray
+from .core import Params, Primitive, Trace, Tracer, bind, is_traceable
+from .errors import ArgumentError, TracerConversionError, describe
+from .graph import Const, Equation, Graph, Var
+from .tracer import ArrayTracer
+
+
+class StageTracer(ArrayTracer):
+    """A value that is being recorded; `slot` is its variable."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> NoReturn:
+        raise TracerConversionError(
+            "A graph is made for all values of its inputs, so a value in it has no truth value.",
+            repr(self),
+            "choose between arrays with np.where(condition, x, y), or make the condition depend "
+            "on shapes or on arguments that are captured, not passed",
+        )
+
+
+class Stage(Trace):
+    """The interpreter that records."""
+
+    def __init__(self, name: str, fn: Callable[..., Any]) -> None:
+        super().__init__(name, fn)
+        self.equations: list[Equation] = []
+        self.variables = 0
+
+    def tracer(self, value: Any) -> StageTracer:
+        """A new variable that stands for ``value``."""
+        x = StageTracer()
+        x.trace, x.value = self, value
+        x.slot = Var(self.variables, aval(value))
+        self.variables += 1
+        return x
+
+    def operand(self, x: Any) -> Var | Const:
+        """The variable of a tracer of this trace; anything else as a constant.
+
+        A constant is copied: ``y = x * c; c[:] = 7; return y`` must not record the seven.
+        """
+        if type(x) is StageTracer and x.trace is self:
+            return x.slot
+        return Const(x.copy("K") if type(x) is ndarray else x)
+
+    def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
+        below = []
+        for x in operands:
+            mine = type(x) is StageTracer and x.trace is self
+            if not isinstance(x, Tracer):
+                check_operand(x, p.name)
+            below.append(x.value if mine else x)
+        names = tuple(self.operand(x) for x in operands)
+        ans = bind(p, below, params)
+        outs = tuple(map(self.tracer, ans if p.several else (ans,)))
+        self.equations.append(Equation(p, names, dict(params), tuple(x.slot for x in outs)))
+        return outs if p.several else outs[0]
+
+
+def make_graph(f: Callable[..., Any]) -> Callable[..., Graph]:
+    """Record what a function does as a `Graph`.
+
+    >>> import numpy as np
+    >>> print(make_graph(lambda x: np.sum(np.tanh(x) ** 2))(np.ones(3)))
+    <lambda>(a:f64[3]):
+      b:f64[3] = tanh(a)
+      c:f64[3] = square(b)
+      d:f64[] = sum(c, axis=(-1,), keepdims=False)
+      return d
+
+    Args:
+        f: a function of arrays in pytrees.
+
+    Returns:
+        A function of the same arguments that runs ``f`` once and returns its `Graph`, which can
+        be printed, checked, drawn (`Graph.to_dot`) and called on other arrays of these shapes.
+
+    Raises:
+        TracerConversionError: ``f`` asks for a value, as in ``if x > 0``.
+        ArgumentError: an argument or a result is not a pytree of arrays.
+    """
+
+    def graph_of(*args: Any, **kwargs: Any) -> Graph:
+        name = getattr(f, "__name__", type(f).__name__)
+        leaves, in_structure = tree.flatten((args, kwargs))
+        for path, x in tree.leaves_with_path((args, kwargs)):
+            if not is_traceable(x):
+                raise ArgumentError(
+                    "make_graph wants arguments that are pytrees of arrays.",
+                    f"{describe(x)} at {tree.path_str(path)} of (args, kwargs)",
+                    "bind it beforehand: make_graph(lambda x: f(x, option))",
+                )
+        trace = Stage("make_graph", f)
+        tracers = [trace.tracer(x) for x in leaves]
+        new_args, new_kwargs = tree.unflatten(in_structure, tracers)
+        try:
+            out = f(*new_args, **new_kwargs)
+        finally:
+            trace.finish()
+        outs, out_structure = tree.flatten(out)
+        for path, y in tree.leaves_with_path(out):
+            if not isinstance(y, Tracer) and not is_array(y):
+                raise ArgumentError(
+                    f"make_graph wants {name} to return a pytree of arrays.",
+                    f"{describe(y)} at {tree.path_str(path) or 'the result'}",
+                    "return arrays and numbers only",
+                )
+        return Graph(
+            name,
+            [x.slot for x in tracers],
+            trace.equations,
+            [Stage.operand(trace, y) for y in outs],  # the trace is finished: its class changed
+            in_structure,
+            out_structure,
+        )
+
+    return graph_of

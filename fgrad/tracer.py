@@ -1,0 +1,331 @@
+"""The front door: what users can do with a traced array.
+
+A traced array answers to NumPy's own protocols, so ``np.tanh(w @ x + b)`` is all there is. What
+each function does stands in its declaration (`ops`); this file only leads there. Operators and
+methods are installed on the class by `register` when their function is declared, which makes
+``x + y`` one Python call away from the trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .core import FRONTS, Tracer
+from .errors import NoRuleError, TracerConversionError
+
+#: Function -> stem of the operator's methods, `__add__` and `__radd__`.
+BINARY_OPERATORS = {
+    np.add: "add", np.subtract: "sub", np.multiply: "mul", np.true_divide: "truediv",
+    np.floor_divide: "floordiv", np.remainder: "mod", np.divmod: "divmod", np.power: "pow",
+    np.matmul: "matmul", np.bitwise_and: "and", np.bitwise_or: "or", np.bitwise_xor: "xor",
+    np.left_shift: "lshift", np.right_shift: "rshift",
+}  # fmt: skip
+
+#: Function -> methods that take the array first, under the same arguments as the function.
+METHODS = {
+    np.less: "__lt__", np.less_equal: "__le__", np.greater: "__gt__", np.greater_equal: "__ge__",
+    np.equal: "__eq__", np.not_equal: "__ne__", np.negative: "__neg__", np.positive: "__pos__",
+    np.absolute: "__abs__", np.invert: "__invert__", np.conjugate: "conj conjugate",
+    np.sum: "sum", np.mean: "mean", np.prod: "prod", np.max: "max", np.min: "min", np.any: "any",
+    np.all: "all", np.argmax: "argmax", np.argmin: "argmin", np.cumsum: "cumsum", np.ptp: "ptp",
+    np.cumprod: "cumprod", np.var: "var", np.std: "std", np.ravel: "ravel flatten",
+    np.swapaxes: "swapaxes", np.squeeze: "squeeze", np.repeat: "repeat", np.round: "round",
+    np.clip: "clip", np.dot: "dot", np.argsort: "argsort", np.diagonal: "diagonal",
+    np.trace: "trace", np.nonzero: "nonzero", np.astype: "astype", np.copy: "copy",
+    np.take: "take", np.compress: "compress", np.searchsorted: "searchsorted",
+}  # fmt: skip
+
+#: `np.add.reduce` and its like -> the function that does the same.
+REDUCTIONS = {
+    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
+    np.logical_and: np.all, np.logical_or: np.any,
+}  # fmt: skip
+ACCUMULATIONS = {np.add: np.cumsum, np.multiply: np.cumprod}
+
+#: What to type instead of functions that write into their arguments or lose the trace.
+INSTEAD = {
+    np.copyto: "fgrad.numpy.full(shape, x), or fgrad.at(a)[i].set(x) for a changed copy",
+    np.put: "fgrad.at(a)[i].set(x)",
+    np.putmask: "np.where(mask, values, x)",
+    np.place: "np.where(mask, values, x)",
+    np.fill_diagonal: "fgrad.at(a)[i, i].set(x)",
+    np.save: "return the value from the function and save it outside",
+}
+
+
+class ArrayTracer(Tracer):
+    """A traced array. It has the methods and operators of `numpy.ndarray` that don't write."""
+
+    __slots__ = ()
+    __array_priority__ = 1000.0
+
+    # ------------------------------------------------------------------ facts
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes that the function sees."""
+        return getattr(self.value, "shape", ())
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype; float64, complex128 or int64 for a Python number."""
+        value = self.value
+        return value.dtype if hasattr(value, "dtype") else np.result_type(type(value))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    @property
+    def base(self) -> Any:
+        """The array whose memory the value below shares, if any."""
+        return getattr(self.value, "base", None)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(self == value))
+
+    def __repr__(self) -> str:
+        return f"<{self.trace.name} tracer: {self.dtype}{list(self.shape)}>"
+
+    # ------------------------------------------------------------------ NumPy's protocols
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__":
+            if kwargs:
+                inputs = _ufunc_keywords(ufunc, inputs, kwargs)
+            front = FRONTS.get(ufunc)
+            if front is not None:
+                return front(*inputs)
+            raise no_rule(ufunc.__name__)
+        if method == "outer" and ufunc in FRONTS:
+            x, y = inputs
+            x = np.reshape(x, (*np.shape(x), *(1,) * np.ndim(y)))
+            return getattr(ufunc, "__call__")(x, y, **kwargs)  # noqa: B004
+        table = {"reduce": REDUCTIONS, "accumulate": ACCUMULATIONS}.get(method, {})
+        if ufunc in table:
+            if len(inputs) < 2:
+                kwargs.setdefault("axis", 0)
+            kwargs = {k: v for k, v in kwargs.items() if k != "out" or v not in (None, (None,))}
+            return FRONTS[table[ufunc]](*inputs, **kwargs)
+        if method == "at":
+            raise TracerConversionError(
+                f"`np.{ufunc.__name__}.at` writes into its first argument, which a traced "
+                "function must not do.",
+                f"{type(inputs[0]).__name__} and traced operands",
+                "make a changed copy: fgrad.at(x)[i].add(v) (set, multiply, min, max)",
+            )
+        raise no_rule(f"{ufunc.__name__}.{method}")
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        front = FRONTS.get(func)
+        if front is None:
+            raise no_rule(_qualified(func), INSTEAD.get(func))
+        return front(*args, **kwargs)
+
+    # ------------------------------------------------------------------ methods of their own form
+    def __pow__(self, y: Any) -> Any:
+        # x ** 2 is np.square(x), in NumPy too: the one power that is everywhere.
+        if type(y) in (int, float) and y == 2:
+            return FRONTS[np.square](self)
+        return FRONTS[np.power](self, y)
+
+    def __divmod__(self, y: Any) -> tuple[Any, Any]:
+        return self // y, self % y
+
+    def __rdivmod__(self, y: Any) -> tuple[Any, Any]:
+        return y // self, y % self
+
+    def __getitem__(self, index: Any) -> Any:
+        return FRONTS[ArrayTracer.__getitem__](self, index)
+
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+        """`numpy.reshape`, the new shape as one tuple or as several integers."""
+        new = shape[0] if len(shape) == 1 else shape
+        return FRONTS[np.reshape](self, new, order=order)
+
+    def transpose(self, *axes: Any) -> Any:
+        """`numpy.transpose`, the axes as one tuple, as several integers or left out."""
+        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
+            axes = axes[0]
+        return FRONTS[np.transpose](self, axes or None)
+
+    @property
+    def T(self) -> Any:  # noqa: N802
+        return FRONTS[np.transpose](self, None)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802
+        return FRONTS[np.matrix_transpose](self)
+
+    @property
+    def real(self) -> Any:
+        return FRONTS[np.real](self)
+
+    @property
+    def imag(self) -> Any:
+        return FRONTS[np.imag](self)
+
+    @property
+    def at(self) -> Any:
+        """Changed copies: ``x.at[i].set(v)``, and ``add``, ``multiply``, ``min``, ``max``."""
+        return FRONTS[ArrayTracer.at](self)
+
+    # ------------------------------------------------------------------ what cannot be right
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise self.cannot_become(
+            "a NumPy array",
+            "call NumPy's functions on the traced value itself; for lists that hold one use "
+            "np.stack([x, y]), np.concatenate([x, y]) or fgrad.numpy.array([x, 1.0])",
+        )
+
+    def __float__(self) -> NoReturn:
+        raise self.cannot_become(
+            "a Python float",
+            "leave it an array (np.sin(x) for math.sin(x)); fgrad.stop_gradient, or has_aux=True, "
+            "where no derivative is wanted",
+        )
+
+    def __int__(self) -> NoReturn:
+        raise self.cannot_become(
+            "a Python int",
+            "use np.floor(x) or x.astype(int), which stay arrays; pass what counts or indexes "
+            "as an argument that is not transformed",
+        )
+
+    __index__ = __int__
+    __complex__ = __float__
+
+    def item(self, *args: Any) -> NoReturn:
+        """Refused: a plain number has no derivative."""
+        self.__float__()
+
+    def tolist(self) -> NoReturn:
+        """Refused: a list of plain numbers has no derivatives."""
+        self.__array__()
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise TracerConversionError(
+            "A traced array is a value and can't be written into.",
+            f"x[i] = v with x {self!r}",
+            "x = x.at[i].set(v) makes a changed copy (also add, multiply, min, max)",
+        )
+
+    def __hash__(self) -> NoReturn:  # type: ignore[override]
+        raise TracerConversionError(
+            "A dictionary key or a member of a set must be hashable.",
+            f"{self!r}, whose equality is elementwise",
+            "use something beside the array as the key, such as its name or position",
+        )
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise self.cannot_become(
+            "bytes (pickle)", "return the value from the function and store it outside"
+        )
+
+    def __copy__(self) -> ArrayTracer:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> ArrayTracer:
+        return self
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"a traced array has no attribute {name!r}")
+        if name in ("sort", "fill", "put", "partition", "resize", "setflags", "itemset"):
+            to_do = f"it writes into the array; use np.{name}(x) or x.at[i].set(v), which don't"
+        else:
+            to_do = "compute it from the untraced array, outside the transformed function"
+        raise MissingMethodError(f"`x.{name}` is not there for traced arrays.", repr(self), to_do)
+
+    def cannot_become(self, wanted: str, to_do: str) -> TracerConversionError:
+        """The error of a conversion that would lose the derivative."""
+        return TracerConversionError(
+            f"A traced value cannot become {wanted}: its derivative would be lost.",
+            f"{self!r}",
+            to_do,
+        )
+
+
+class MissingMethodError(NoRuleError, AttributeError):
+    """A method or attribute of `numpy.ndarray` that traced arrays don't have."""
+
+
+def no_rule(name: str, instead: str | None = None) -> NoRuleError:
+    """The error for a function that has no rule."""
+    return NoRuleError(
+        f"`np.{name}` has no rule in fgrad.",
+        "a traced value as an argument of it",
+        f"use {instead}"
+        if instead
+        else "write it with functions that fgrad has (see fgrad.numpy), or call it on "
+        "fgrad.stop_gradient(x) if its derivative is not wanted",
+    )
+
+
+def register(fn: Callable[..., Any], front: Callable[..., Any]) -> None:
+    """Make ``front`` what happens when ``fn`` meets a tracer, and install its operators."""
+    FRONTS[fn] = front
+    stem = BINARY_OPERATORS.get(fn)
+    if stem is not None:
+        if f"__{stem}__" not in vars(ArrayTracer):
+            setattr(ArrayTracer, f"__{stem}__", front)
+        if f"__r{stem}__" not in vars(ArrayTracer):
+            setattr(ArrayTracer, f"__r{stem}__", lambda self, other: front(other, self))
+    for name in METHODS.get(fn, "").split():
+        setattr(ArrayTracer, name, front)
+
+
+def _qualified(func: Any) -> str:
+    """``linalg.norm`` for ``numpy.linalg.norm``."""
+    module = getattr(func, "__module__", None) or "numpy"
+    name = getattr(func, "__name__", repr(func))
+    return f"{module}.{name}".removeprefix("numpy.")
+
+
+def _ufunc_keywords(ufunc: Any, inputs: tuple[Any, ...], kwargs: Any) -> tuple[Any, ...]:
+    """Honour ``dtype=``; refuse ``out=`` and ``where=``, which write into an array."""
+    dtype = kwargs.pop("dtype", None)
+    kwargs.pop("casting", None)
+    if kwargs:
+        name = next(iter(kwargs))
+        to_do = {
+            "out": "leave `out` away and use the result; for a += x write a = a + x",
+            "where": "use np.where(mask, f(x), other) instead of the keyword",
+        }.get(name, "leave the keyword away")
+        raise TracerConversionError(
+            f"`np.{ufunc.__name__}` on traced values takes operands and `dtype` only.",
+            f"the keyword {name}=",
+            to_do,
+        )
+    if dtype is None:
+        return inputs
+    return tuple(FRONTS[np.astype](x, dtype) if hasattr(x, "dtype") else x for x in inputs)
