@@ -50,9 +50,10 @@ def aval(x: Any) -> Aval:
     >>> aval(1.5), aval(np.ones(3, np.float16))
     (Aval((), float64), Aval((3,), float16))
     """
-    if hasattr(x, "dtype"):
+    try:
         return Aval(x.shape, x.dtype)
-    return Aval((), np.result_type(type(x)))
+    except AttributeError:
+        return Aval((), np.result_type(type(x)))
 
 
 def shape_of(x: Any) -> tuple[int, ...]:

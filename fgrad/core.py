@@ -38,10 +38,12 @@ class Primitive:
             ``active``; operands that are not kept are given as `Aval`. None as for ``jvp``.
         batch: ``batch(prim, size, operands, batched, params)``, the answer with the batch axis in
             front, of operands that have it in front where ``batched`` says so.
-        keep: for each operand, what its cotangent needs: ``(answer, *operands)`` as booleans; for
-            two operands a third entry for both cotangents together.
+        needs: ``needs(i, k)``, whether the cotangent of operand i reads the value of operand k, or
+            of the answer for k = -1. What isn't needed isn't kept.
         pull: for primitives of one or two operands: for each, ``pull(g, ans, x, y)`` where y is
             the second operand or the params; the short form of ``vjp`` for the tape's hot path.
+        keep: `needs` as a table for that path: for each operand ``(answer, *operands)``, for two
+            operands a third row for both cotangents together.
         shaped: rules read the shapes of operands, and give cotangents of just these shapes.
         several: the answer is a tuple of arrays.
     """
@@ -51,6 +53,7 @@ class Primitive:
     jvp: Callable[..., Any] | None
     vjp: Callable[..., Any] | None
     batch: Callable[..., Any]
+    needs: Callable[[int, int], bool] = lambda i, k: False
     keep: tuple[tuple[bool, ...], ...] = ()
     pull: tuple[Callable[..., Any] | None, ...] = ()
     shaped: bool = False
@@ -77,8 +80,8 @@ class Trace:
         return self.process(p, (x,), params or {})
 
     def binary(self, p: Primitive, x: Any, y: Any) -> Any:
-        """`process` for two operands and no params; a trace may have a shorter way."""
-        return self.process(p, (x, y), {})
+        """Handle two operands without params, one of them this trace's, the other perhaps newer."""
+        return bind(p, (x, y), {})
 
     def finish(self) -> None:
         """End the trace: from now on its tracers are refused, at no cost while it was alive."""

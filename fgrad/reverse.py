@@ -34,8 +34,6 @@ from .core import Params, Primitive, Refusing, Trace, Tracer, bind
 from .rules import Deferred, cast, unbroadcast
 from .tracer import ArrayTracer
 
-_KNOWN = frozenset((ndarray, *PYTHON_SCALARS, np.float64, np.float32))
-
 
 class TapeTracer(ArrayTracer):
     """A value on a tape; `slot` is its position there."""
@@ -43,13 +41,16 @@ class TapeTracer(ArrayTracer):
     __slots__ = ()
 
 
-class Parts(Deferred):
+class Parts:
     """The cotangents of an operation with several answers, as ``(number of the answer, g)``."""
 
-    __slots__ = ()
+    __slots__ = ("parts",)
 
-    def __iter__(self) -> Any:
-        return iter(self.parts)
+    def __init__(self, parts: list[Any]) -> None:
+        self.parts = parts
+
+    def __add__(self, other: Parts) -> Parts:
+        return Parts(self.parts + other.parts)
 
 
 class Tape(Trace):
@@ -67,16 +68,15 @@ class Tape(Trace):
         return FinishedTape
 
     # ------------------------------------------------------------------ recording
-    def watch(self, leaves: Sequence[Any]) -> list[TapeTracer]:
+    def watch(self, leaves: Sequence[Any]) -> list[Any]:
         """Tracers for the leaves that are differentiated."""
-        nodes = self.nodes
-        tracers = []
-        for leaf in leaves:
+        tracers: list[Any] = []
+        for slot, leaf in enumerate(leaves):
             tracer = TapeTracer()
-            tracer.trace, tracer.value, tracer.slot = self, leaf, len(nodes)
-            nodes.append(None)
+            tracer.trace, tracer.value, tracer.slot = self, leaf, slot
             tracers.append(tracer)
-        self.inputs = len(nodes)
+        self.inputs = len(tracers)
+        self.nodes.extend([None] * self.inputs)
         return tracers
 
     def unary(self, p: Primitive, x: Tracer, params: Params | None) -> Any:
@@ -93,8 +93,8 @@ class Tape(Trace):
                 pull = partial(_fitted, pull, a.shape, a.dtype)
         except AttributeError:  # a Python number
             pull = partial(_fitted, pull, *_shape_dtype(a))
-        keep_ans, keep_x = p.keep[0][:2]
-        if keep_x:
+        keep = p.keep[0]
+        if keep[1]:
             if type(a) is not ndarray or x.slot < self.inputs or a.base is not None:
                 a = self.keep(a)
         else:
@@ -102,22 +102,23 @@ class Tape(Trace):
         nodes = self.nodes
         out = TapeTracer()
         out.trace, out.value, out.slot = self, ans, len(nodes)
-        nodes.append((x.slot, -1, pull, None, ans if keep_ans else None, a, params))
+        nodes.append((x.slot, -1, pull, None, ans if keep[0] else None, a, params))
         return out
 
     def binary(self, p: Primitive, x: Any, y: Any) -> Any:
+        # Written out for speed: this runs for each `+`, and every 50 ns count.
         if type(x) is TapeTracer and x.trace is self:
             a, i = x.value, x.slot
             if type(y) is TapeTracer and y.trace is self:
                 b, j, keep = y.value, y.slot, p.keep[2]
             else:
+                if type(y) is not ndarray and type(y) is not float and self._newer(p, y):
+                    return y.trace.binary(p, x, y)
                 b, j, keep = y, -1, p.keep[0]
-                if type(b) not in _KNOWN and not isinstance(b, Tracer):
-                    check_operand(b, p.name)
         else:
+            if type(x) is not ndarray and type(x) is not float and self._newer(p, x):
+                return x.trace.binary(p, x, y)
             a, i, b, j, keep = x, -1, y.value, y.slot, p.keep[1]
-            if type(a) not in _KNOWN and not isinstance(a, Tracer):
-                check_operand(a, p.name)
         ans = p.impl(a, b)
         pull_x, pull_y = p.pull
         try:
@@ -134,23 +135,26 @@ class Tape(Trace):
                 if j >= 0 and (b.shape != shape or b.dtype is not dtype):
                     pull_y = partial(_fitted, pull_y, b.shape, b.dtype)
         except AttributeError:  # Python numbers
+            dtype = None
             pull_x = partial(_fitted, pull_x, *_shape_dtype(a))
             pull_y = partial(_fitted, pull_y, *_shape_dtype(b))
         if p.pull[0] is None:
             i = -1
-        if p.pull[1] is None:
+            if j < 0:
+                return ans
+        elif p.pull[1] is None:
             j = -1
             if i < 0:
                 return ans
         keep_ans, keep_x, keep_y = keep
         if keep_x:
             if type(a) is not ndarray or i < self.inputs or a.base is not None:
-                a = self.keep(a, ans)
+                a = self.keep(a, dtype)
         else:
             a = aval(a) if p.shaped else None
         if keep_y:
             if type(b) is not ndarray or j < self.inputs or b.base is not None:
-                b = self.keep(b, ans)
+                b = self.keep(b, dtype)
         else:
             b = aval(b) if p.shaped else None
         nodes = self.nodes
@@ -158,6 +162,13 @@ class Tape(Trace):
         out.trace, out.value, out.slot = self, ans, len(nodes)
         nodes.append((i, j, pull_x, pull_y, ans if keep_ans else None, a, b))
         return out
+
+    def _newer(self, p: Primitive, x: Any) -> bool:
+        """Whether an operand that isn't ours belongs to a newer trace; refuse what is no array."""
+        if isinstance(x, Tracer):
+            return bool(x.trace.level > self.level)
+        check_operand(x, p.name)
+        return False
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
         below, active, parents = [], [], []
@@ -173,10 +184,11 @@ class Tape(Trace):
         ans = bind(p, below, params)
         if p.vjp is None:
             return ans
-        kept, keep_ans = [], any(p.keep[i][0] for i in active if i < len(p.keep))
-        for k, x in enumerate(below):
-            wanted = any(p.keep[min(i, len(p.keep) - 1)][k + 1] for i in active) if p.keep else False
-            kept.append(self.keep(x) if wanted else aval(x))
+        keep_ans = any(p.needs(i, -1) for i in active)
+        kept = [
+            self.keep(x) if any(p.needs(i, k) for i in active) else aval(x)
+            for k, x in enumerate(below)
+        ]
         nodes = self.nodes
         slot = len(nodes)
         record = (-1, -2, p, (active, parents), ans if keep_ans else None, kept, params)
@@ -195,30 +207,32 @@ class Tape(Trace):
         return out
 
     # ------------------------------------------------------------------ memory
-    def keep(self, x: Any, ans: Any = None) -> Any:
+    def keep(self, x: Any, dtype: Any = None) -> Any:
         """An operand to be read on the way back, protected from being changed until then.
 
         The smallest program that fails without: ``c = np.ones(3)``, and in the differentiated
         function ``y = x * c; c[:] = 7; return y.sum()``.
         Small arrays are copied, which costs no more than locking; larger ones become read-only
-        as long as the tape lives. An integer operand is kept in the answer's dtype, in which
-        formulas don't overflow.
+        as long as the tape lives. An integer operand of a formula is kept in the answer's dtype,
+        in which the formula doesn't overflow.
         """
+        if type(x) is ndarray:
+            if dtype is not None and x.dtype is not dtype and x.dtype.kind in "biu":
+                return x.astype(dtype)
+            if x.nbytes <= SMALL:
+                return x.copy("K")
+            if id(x) not in self.held:
+                self.held[id(x)] = x
+                lock(x, self.holds)
+            return x
         if isinstance(x, PYTHON_SCALARS):
             return x
-        if ans is not None and x.dtype.kind in "biu":
-            return x.astype(ans.dtype)
+        if dtype is not None and x.dtype.kind in "biu":
+            return x.astype(dtype)
         if isinstance(x, Tracer):
             y = type(x)()
             y.trace, y.slot, y.value = x.trace, x.slot, self.keep(x.value)
             return y
-        if type(x) is not ndarray:
-            return x
-        if x.nbytes <= SMALL:
-            return x.copy("K")
-        if id(x) not in self.held:
-            self.held[id(x)] = x
-            lock(x, self.holds)
         return x
 
     def release(self) -> None:
@@ -237,14 +251,13 @@ class Tape(Trace):
         cts: list[Any] = [None] * len(nodes)
         for slot, g in outs:
             cts[slot] = g if cts[slot] is None else cts[slot] + g
-        inputs = self.inputs
-        for _ in range(len(nodes) - inputs):
+        for _ in range(len(nodes) - self.inputs):
             g = cts.pop()
             if g is None:
                 nodes.pop()
                 continue
             i, j, pull_x, pull_y, ans, x, y = nodes.pop()
-            if isinstance(g, Deferred) and type(g) is not Parts:
+            if type(g) is Deferred:
                 g = g.total()
             if i >= 0:
                 c = pull_x(g, ans, x, y)
@@ -256,7 +269,7 @@ class Tape(Trace):
                 cts[j] = c if old is None else old + c
             elif j == -2:
                 _general(cts, g, pull_x, *pull_y, ans, x, y)
-        return [c.total() if isinstance(c, Deferred) else c for c in cts]
+        return [c.total() if type(c) is Deferred else c for c in cts]
 
 
 class FinishedTape(Refusing, Tape):
@@ -277,14 +290,14 @@ def _general(
     assert p.vjp is not None
     if p.several:
         parts: dict[int, Any] = {}
-        for k, part in g:
+        for k, part in g.parts:
             parts[k] = parts[k] + part if k in parts else part
         g = parts
     for i, parent, c in zip(active, parents, p.vjp(active, g, ans, operands, params), strict=True):
         if c is None:
             continue
         x = operands[i]
-        if not isinstance(c, Deferred):
+        if type(c) is not Deferred:
             c = unbroadcast(c, x.shape, x.dtype)
         cts[parent] = c if cts[parent] is None else cts[parent] + c
 
@@ -294,7 +307,7 @@ def _fitted(
 ) -> Any:
     """Pull back to an operand that was broadcast or promoted."""
     c = pull(g, ans, x, y)
-    return c if isinstance(c, Deferred) else unbroadcast(c, shape, dtype)
+    return c if type(c) is Deferred else unbroadcast(c, shape, dtype)
 
 
 def _part(g: Any, ans: Any, x: Any, k: int) -> Parts:

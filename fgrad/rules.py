@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from .arrays import ndim_of, shape_of
+from .arrays import PYTHON_SCALARS, ndarray, ndim_of, shape_of
 from .core import PRIMITIVES, Array, Params, Primitive, Tracer, bind
 from .tracer import register
 
@@ -35,6 +36,12 @@ def unbroadcast(g: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array
     """The transpose of broadcasting and casting: sum what was stretched, restore the dtype."""
     g_shape = shape_of(g)
     if g_shape != shape:
+        if len(g_shape) == 2 and type(g) is ndarray and g.dtype.char in "fd" and g.size:
+            # A bias: a product with ones takes a third of the time of a sum along an axis.
+            if shape == (g_shape[0], 1):
+                return cast(g.dot(_ones(g_shape[1], 1, g.dtype)), dtype)
+            if shape == (g_shape[1],):
+                return cast(_ones(1, g_shape[0], g.dtype).dot(g)[0], dtype)
         extra = len(g_shape) - len(shape)
         if extra > 0:
             g = np.add.reduce(g, axis=tuple(range(extra)))
@@ -47,17 +54,23 @@ def unbroadcast(g: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array
     return cast(g, dtype)
 
 
+@lru_cache(maxsize=64)
+def _ones(rows: int, columns: int, dtype: np.dtype[Any]) -> Array:
+    """Ones that everybody reads and nobody writes: a constant, made once for each shape."""
+    ones = np.ones((rows, columns), dtype)
+    ones.flags.writeable = False
+    return ones
+
+
 def cast(g: Array, dtype: np.dtype[Any]) -> Array:
     """The same values in another dtype; of complex values for a real dtype, the real part."""
-    if isinstance(g, (float, complex)):
+    if isinstance(g, PYTHON_SCALARS):
         g = np.asarray(g)
-    if g.dtype == dtype and g.dtype is not dtype:
-        return g.astype(dtype)
-    if g.dtype is not dtype:
-        if g.dtype.kind == "c" and dtype.kind != "c":
-            g = np.real(g)
-        g = g.astype(dtype)
-    return g
+    if g.dtype is dtype:
+        return g
+    if g.dtype.kind == "c" and dtype.kind != "c":
+        g = np.real(g)
+    return g.astype(dtype)
 
 
 def reads(rule: Callable[..., Any]) -> tuple[bool, ...]:
@@ -115,12 +128,14 @@ def _name(fn: Callable[..., Any]) -> str:
     return f"{module}.{name}" if module in ("linalg", "fft") else name
 
 
-def _declare(fn: Callable[..., Any], p: Primitive, front: Callable[..., Any]) -> Callable[..., Any]:
+def _declare(
+    fn: Callable[..., Any], p: Primitive, front: Callable[..., Any], operators: Any = None
+) -> Callable[..., Any]:
     """Enter a primitive into the registry; what comes back is called as NumPy's function is."""
     if p.name in PRIMITIVES:
         raise ValueError(f"the primitive {p.name!r} is declared twice")
     PRIMITIVES[p.name] = p
-    register(fn, front)
+    register(fn, front, operators)
     return front
 
 
@@ -154,6 +169,23 @@ def binary_front(p: Primitive) -> Callable[..., Any]:
     return front
 
 
+def operator_of(p: Primitive) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """``x + y`` and its reflection as methods: the tracer is known, its trace finds the newer."""
+
+    def method(self: Any, other: Any) -> Any:
+        return self.trace.binary(p, self, other)
+
+    def reflected(self: Any, other: Any) -> Any:
+        return self.trace.binary(p, other, self)
+
+    return method, reflected
+
+
+def apply(p: Primitive, x: Any, params: Params) -> Any:
+    """A primitive of one operand with its canonical params."""
+    return x.trace.unary(p, x, params) if isinstance(x, Tracer) else p.impl(x, **params)
+
+
 def general_front(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
     """From any call of NumPy's function to operands and params, and on to the trace."""
 
@@ -177,38 +209,44 @@ def elementwise(
 
     Args:
         fn: NumPy's function.
-        partials: one per operand: a formula ``(ans, *operands)``, a number where the partial is
-            one everywhere, or None where the derivative is zero.
+        partials: one per operand: a formula ``(ans, *operands)``, or ``(t, ans, *operands)`` for
+            the partial times t where that is shorter to compute (t / x for log); a number where
+            it is that number everywhere; None where it is zero.
         impl: what computes it, if not ``fn``.
     """
     n = len(partials)
-    keep_each = [
-        reads(d)[: n + 1] if callable(d) else (False,) * (n + 1) for d in partials
-    ]
+    terms = [_term(d, n) for d in partials]
+    reading = [_reads_partial(d, n) for d in partials]
+
+    def needs(i: int, k: int) -> bool:
+        return reading[i][k + 1]
 
     def jvp(ans: Array, xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
         if any(callable(d) for d in partials):
             xs = [inexact(x, ans) for x in xs]
-        t = total([_term(d, t, ans, xs) for d, t in zip(partials, ts, strict=True) if t is not None])
+        moving = [(d, t) for d, t in zip(terms, ts, strict=True) if d and t is not None]
+        t = total([d(t, ans, *xs) for d, t in moving])
         if t is not None and shape_of(t) != shape_of(ans):
             t = np.broadcast_to(t, shape_of(ans))
         return t
 
     def vjp(active: Sequence[int], g: Array, ans: Array, xs: Sequence[Any], params: Params) -> list[Any]:
-        return [_term(partials[i], g, ans, xs) for i in active]
+        return [d and d(g, ans, *xs) for d in (terms[i] for i in active)]
 
     p = Primitive(
         name=_name(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=line_up,
-        keep=_with_both(keep_each), pull=tuple(_pull(d, n) for d in partials),
+        needs=needs, keep=_keep(needs, n), pull=tuple(_pull(d, n) for d in terms),
     )  # fmt: skip
-    return _declare(fn, p, unary_front(p) if n == 1 else binary_front(p))
+    if n == 1:
+        return _declare(fn, p, unary_front(p))
+    return _declare(fn, p, binary_front(p), operator_of(p))
 
 
-def _with_both(keep: Sequence[tuple[bool, ...]]) -> tuple[tuple[bool, ...], ...]:
-    """For two operands, add what both cotangents need together."""
-    if len(keep) != 2:
-        return tuple(keep)
-    return (*keep, tuple(a or b for a, b in zip(*keep, strict=True)))
+def _keep(needs: Callable[[int, int], bool], n: int) -> tuple[tuple[bool, ...], ...]:
+    """`needs` as a table for one or two operands, with a row for both cotangents together."""
+    rows = [tuple(needs(i, k) for k in range(-1, n)) for i in range(n)]
+    both = [tuple(a or b for a, b in zip(*rows, strict=True))] if n == 2 else []
+    return (*rows, *both)
 
 
 def inexact(x: Any, ans: Array) -> Any:
@@ -217,25 +255,36 @@ def inexact(x: Any, ans: Array) -> Any:
     return x if dtype is None or dtype.kind in "fc" else x.astype(ans.dtype)
 
 
-def _term(d: Any, t: Array, ans: Array, xs: Sequence[Any]) -> Any:
-    if d is None:
-        return None
-    if callable(d):
-        return d(ans, *xs) * t
-    return t if d == 1 else -t if d == -1 else d * t
+def _times(d: Any) -> bool:
+    """Whether a formula has the factor t in it."""
+    return callable(d) and d.__code__.co_varnames[0] == "t"
 
 
-def _pull(d: Any, n: int) -> Callable[..., Any] | None:
-    """A partial derivative as ``pull(g, ans, x, y)``."""
-    if d is None:
-        return None
+def _reads_partial(d: Any, n: int) -> tuple[bool, ...]:
+    """Whether a partial derivative reads the answer, and each of the n operands."""
+    if not callable(d):
+        return (False,) * (n + 1)
+    return reads(d)[1:] if _times(d) else reads(d)
+
+
+def _term(d: Any, n: int) -> Callable[..., Any] | None:
+    """A partial derivative as ``(t, ans, *operands)``, times t: both modes use it."""
+    if d is None or _times(d):
+        return d
     if not callable(d):
         if d == 1:
-            return lambda g, ans, x, y: g
-        return (lambda g, ans, x, y: -g) if d == -1 else (lambda g, ans, x, y: d * g)
+            return lambda t, *_: t
+        return (lambda t, *_: -t) if d == -1 else (lambda t, *_: t * d)
     if n == 1:
-        return lambda g, ans, x, params: g * d(ans, x)
-    return lambda g, ans, x, y: g * d(ans, x, y)
+        return lambda t, ans, x: t * d(ans, x)
+    return lambda t, ans, x, y: t * d(ans, x, y)
+
+
+def _pull(term: Callable[..., Any] | None, n: int) -> Callable[..., Any] | None:
+    """The same as ``pull(g, ans, x, y)``; for one operand there is no y."""
+    if term is None or n == 2:
+        return term
+    return lambda g, ans, x, params: term(g, ans, x)
 
 
 # ------------------------------------------------------------------ linear
@@ -279,17 +328,12 @@ def linear(
 
         p = Primitive(
             name=name or _name(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
-            pull=(pull,), keep=((False, False),) if operands is None else _keep_rest(operands),
-            shaped=True,
+            needs=lambda i, k: operands is not None and k >= operands,
+            keep=((False, False),), pull=(pull,), shaped=True,
         )  # fmt: skip
         return _declare(fn, p, general_front(p, canonical))
 
     return declare
-
-
-def _keep_rest(k: int) -> tuple[tuple[bool, ...], ...]:
-    """Keep the operands behind the first k, such as the arrays of an index."""
-    return ((False, *(False,) * k, *(True,) * 64),) * k
 
 
 # ------------------------------------------------------------------ multilinear
@@ -310,7 +354,9 @@ def multilinear(
         batch, impl, name: as for `linear`.
     """
     variadic = len(transposes) == 1
-    n = 8 if variadic else len(transposes)
+
+    def needs(i: int, k: int) -> bool:
+        return k not in (i, -1)
 
     def declare(canonical: Canonical) -> Callable[..., Any]:
         def jvp(ans: Array, xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
@@ -331,14 +377,18 @@ def multilinear(
 
         p = Primitive(
             name=name or _name(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
-            keep=_with_both([(False, *(j != i for j in range(n))) for i in range(n)]),
-            shaped=True,
-            pull=tuple((lambda d: lambda g, ans, x, y: d(g, x, y))(d) for d in transposes)
-            if len(transposes) == 2 else (),
+            needs=needs, keep=() if variadic else _keep(needs, 2), shaped=True,
+            pull=() if variadic else tuple(map(_pull_pair, transposes)),
         )  # fmt: skip
-        return _declare(fn, p, general_front(p, canonical) if not p.pull else _pair(p, canonical))
+        if p.pull:
+            return _declare(fn, p, _pair(p, canonical), operator_of(p))
+        return _declare(fn, p, general_front(p, canonical))
 
     return declare
+
+
+def _pull_pair(d: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda g, ans, x, y: d(g, x, y)
 
 
 def _pair(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
@@ -404,11 +454,15 @@ def primitive(
             rules = [vjp[i] for i in active]
             return [None if r is None else r(g, ans, *xs, **params) for r in rules]
 
-        n = len(vjp)
+        reading = [reads(r)[1:] if r else None for r in vjp]
+
+        def needs(i: int, k: int) -> bool:
+            row = reading[i]
+            return row is not None and row[k + 1]
+
         p = Primitive(
             name=name or _name(fn), impl=impl or fn, jvp=forward, vjp=backward, batch=batch,
-            keep=tuple(reads(r)[1 : n + 2] if r else (False,) * (n + 1) for r in vjp),
-            several=several,
+            needs=needs, several=several,
         )  # fmt: skip
         return _declare(fn, p, general_front(p, canonical))
 
@@ -418,28 +472,25 @@ def primitive(
 class Deferred:
     """A cotangent in parts, which the backward pass puts together when it needs the whole.
 
-    ``x[0] + x[1] + ...`` adds to one cotangent many times; added up at once, in `total`, that
+    ``x[0] + x[1] + ...`` adds to one cotangent many times; added up at once, by `finish`, that
     takes one pass over x, and not one for each index.
     """
 
-    __slots__ = ("base", "parts")
+    __slots__ = ("base", "finish", "parts")
     __array_ufunc__ = None  # array + deferred is ours
 
-    def __init__(self, parts: list[Any], base: Any = None) -> None:
-        self.parts, self.base = parts, base
+    def __init__(self, parts: list[Any], finish: Callable[..., Any], base: Any = None) -> None:
+        self.parts, self.finish, self.base = parts, finish, base
 
     def __add__(self, other: Any) -> Deferred:
-        if isinstance(other, Deferred):
-            parts = self.parts
-            parts.extend(other.parts)
+        if type(other) is Deferred:
+            self.parts.extend(other.parts)
             other = other.base
-        else:
-            parts = self.parts
         base = other if self.base is None else self.base if other is None else self.base + other
-        return type(self)(parts, base)
+        return Deferred(self.parts, self.finish, base)
 
     __radd__ = __add__
 
     def total(self) -> Any:
         """The whole cotangent."""
-        raise NotImplementedError(type(self).__name__)
+        return self.finish(self.parts, self.base)

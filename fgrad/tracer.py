@@ -177,7 +177,7 @@ class ArrayTracer(Tracer):
 
     @property
     def T(self) -> Any:  # noqa: N802
-        return FRONTS[np.transpose](self, None)
+        return FRONTS[np.transpose](self)
 
     @property
     def mT(self) -> Any:  # noqa: N802
@@ -291,15 +291,19 @@ def no_rule(name: str, instead: str | None = None) -> NoRuleError:
     )
 
 
-def register(fn: Callable[..., Any], front: Callable[..., Any]) -> None:
+def register(
+    fn: Callable[..., Any],
+    front: Callable[..., Any],
+    operators: tuple[Callable[..., Any], Callable[..., Any]] | None = None,
+) -> None:
     """Make ``front`` what happens when ``fn`` meets a tracer, and install its operators."""
     FRONTS[fn] = front
     stem = BINARY_OPERATORS.get(fn)
     if stem is not None:
-        if f"__{stem}__" not in vars(ArrayTracer):
-            setattr(ArrayTracer, f"__{stem}__", front)
-        if f"__r{stem}__" not in vars(ArrayTracer):
-            setattr(ArrayTracer, f"__r{stem}__", lambda self, other: front(other, self))
+        method, reflected = operators or (front, lambda self, other: front(other, self))
+        for name, operator in ((f"__{stem}__", method), (f"__r{stem}__", reflected)):
+            if name not in vars(ArrayTracer):
+                setattr(ArrayTracer, name, operator)
     for name in METHODS.get(fn, "").split():
         setattr(ArrayTracer, name, front)
 

@@ -132,32 +132,28 @@ def _getitem_impl(x: Any, *arrays: Any, spec: Spec) -> Any:
     return x[join_index(spec, arrays)]
 
 
-class Scattered(Deferred):
-    """The cotangent of x after several ``x[i]``: pairs of index and cotangent of what it picked."""
-
-    __slots__ = ()
-
-    def total(self) -> Any:
-        x, out = self.parts[0][0], self.base
-        plain = not isinstance(out, Tracer) and not any(
-            isinstance(y, Tracer) for _, arrays, g, _ in self.parts for y in (*arrays, g)
-        )
-        if not plain or not isinstance(self.parts[0][2], (ndarray, np.generic)):
-            for x, arrays, g, spec in self.parts:
-                base = np.zeros(x.shape, x.dtype) if out is None else out
-                out = bind_index_add(base, g, arrays, spec)
-            return out
-        out = np.zeros(x.shape, x.dtype) if out is None else np.array(out, x.dtype)
-        for _, arrays, g, spec in self.parts:
-            if arrays:
-                np.add.at(out, join_index(spec, arrays), g)
-            else:
-                out[join_index(spec, ())] += g
+def _scattered(parts: Sequence[Any], out: Any) -> Any:
+    """The cotangent of x after several ``x[i]``: each part's cotangent added where it was read."""
+    plain = not isinstance(out, Tracer) and not any(
+        isinstance(y, Tracer) for _, arrays, g, _ in parts for y in (*arrays, g)
+    )
+    if not plain or not isinstance(parts[0][2], (ndarray, np.generic)):
+        for x, arrays, g, spec in parts:
+            base = np.zeros(x.shape, x.dtype) if out is None else out
+            out = bind_index_add(base, g, arrays, spec)
         return out
+    x = parts[0][0]
+    out = np.zeros(x.shape, x.dtype) if out is None else np.array(out, x.dtype)
+    for _, arrays, g, spec in parts:
+        if arrays:
+            np.add.at(out, join_index(spec, arrays), g)
+        else:
+            out[join_index(spec, ())] += g
+    return out
 
 
 def _getitem_transpose(g: Array, x: Any, *arrays: Any, spec: Spec) -> Any:
-    c = Scattered([(x, arrays, g, spec)])
+    c = Deferred([(x, arrays, g, spec)], _scattered)
     return (c,) if arrays else c
 
 

@@ -27,13 +27,14 @@ multiply = elementwise(
     np.multiply, lambda ans, x, y: y, lambda ans, x, y: x, impl=operator.mul
 )
 divide = elementwise(
-    np.true_divide, lambda ans, x, y: 1 / y, lambda ans, x, y: -ans / y, impl=operator.truediv
+    np.true_divide, lambda t, ans, x, y: t / y, lambda t, ans, x, y: -t * ans / y,
+    impl=operator.truediv,
 )
 negative = elementwise(np.negative, -1, impl=operator.neg)
 positive = elementwise(np.positive, 1)
-square = elementwise(np.square, lambda ans, x: x + x)
+square = elementwise(np.square, lambda t, ans, x: t * (x + x))
 reciprocal = elementwise(np.reciprocal, lambda ans, x: -ans * ans)
-sqrt = elementwise(np.sqrt, lambda ans, x: 0.5 / ans)
+sqrt = elementwise(np.sqrt, lambda t, ans, x: 0.5 * t / ans)
 cbrt = elementwise(np.cbrt, lambda ans, x: (1 / 3) / (ans * ans))
 
 
@@ -68,10 +69,10 @@ register(np.float_power, lambda x, y: power(_double(x), _double(y)))
 exp = elementwise(np.exp, lambda ans, x: ans)
 exp2 = elementwise(np.exp2, lambda ans, x: ans * LN2)
 expm1 = elementwise(np.expm1, lambda ans, x: np.exp(x))
-log = elementwise(np.log, lambda ans, x: 1 / x)
+log = elementwise(np.log, lambda t, ans, x: t / x)
 log2 = elementwise(np.log2, lambda ans, x: 1 / (x * LN2))
 log10 = elementwise(np.log10, lambda ans, x: 1 / (x * LN10))
-log1p = elementwise(np.log1p, lambda ans, x: 1 / (1 + x))
+log1p = elementwise(np.log1p, lambda t, ans, x: t / (1 + x))
 
 
 def _logaddexp_x(ans: Array, x: Array, y: Array) -> Array:
@@ -98,13 +99,13 @@ logaddexp2 = elementwise(np.logaddexp2, _logaddexp2_x, _logaddexp2_y)
 
 sin = elementwise(np.sin, lambda ans, x: np.cos(x))
 cos = elementwise(np.cos, lambda ans, x: -np.sin(x))
-tan = elementwise(np.tan, lambda ans, x: 1 + ans * ans)
+tan = elementwise(np.tan, lambda t, ans, x: t + t * ans * ans)
 arcsin = elementwise(np.arcsin, lambda ans, x: 1 / np.sqrt((1 - x) * (1 + x)))
 arccos = elementwise(np.arccos, lambda ans, x: -1 / np.sqrt((1 - x) * (1 + x)))
 arctan = elementwise(np.arctan, lambda ans, x: 1 / (1 + x * x))
 sinh = elementwise(np.sinh, lambda ans, x: np.cosh(x))
 cosh = elementwise(np.cosh, lambda ans, x: np.sinh(x))
-tanh = elementwise(np.tanh, lambda ans, x: 1 - ans * ans)
+tanh = elementwise(np.tanh, lambda t, ans, x: t - t * ans * ans)
 arcsinh = elementwise(np.arcsinh, lambda ans, x: 1 / np.sqrt(x * x + 1))
 arccosh = elementwise(np.arccosh, lambda ans, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
 arctanh = elementwise(np.arctanh, lambda ans, x: 1 / ((1 - x) * (1 + x)))

@@ -1,0 +1,20 @@
+"""The table of the laws: rows for every function that fgrad knows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import contract, index, reduce, shape, ufuncs
+from .row import Operand as Operand
+from .row import Row as Row
+
+TABLE: list[Row] = [
+    *ufuncs.ROWS, *reduce.ROWS, *shape.ROWS, *index.ROWS, *contract.ROWS,
+]  # fmt: skip
+
+#: Functions that answer questions about shapes, dtypes and known values: they return no arrays
+#: that depend on the values of their arguments in a way that the laws could test.
+FACTS = {
+    np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.common_type, np.result_type,
+    np.can_cast, np.nonzero, np.flatnonzero, np.array_equal,
+}  # fmt: skip

@@ -1,0 +1,75 @@
+"""Rows of reductions, running sums and products, sorting."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .row import P, R, constant, linear, row
+
+MASK = np.array([[True, False, True, True], [False, True, False, True], [True, True, True, False]])
+AXES = [None, 0, -1, (0, 1), (-1, 0), (1,)]
+
+
+def _over(fn, **keywords):
+    return lambda x: fn(x, **keywords)
+
+
+ROWS = [
+    # One row for each way of naming axes.
+    *(linear(np.sum, [(3, 4)], _over(np.sum, axis=axis)) for axis in AXES),
+    *(linear(np.mean, [(3, 4)], _over(np.mean, axis=axis)) for axis in AXES),
+    *(row(np.prod, [(3, 4)], _over(np.prod, axis=axis), complex=True, bits=not isinstance(axis, tuple))
+      for axis in AXES),
+    *(row(np.max, [(3, 4)], _over(np.max, axis=axis)) for axis in AXES),
+    linear(np.sum, [()]),
+    linear(np.sum, [(2, 3, 2)], lambda x: np.sum(x, axis=(0, 2), keepdims=True)),
+    linear(np.sum, [(3, 4)], lambda x: np.sum(x, axis=0, where=MASK)),
+    linear(np.sum, [(3, 4)], lambda x: x.sum(1, initial=2.0), kind="smooth"),
+    linear(np.sum, [(3, 4)], lambda x: np.sum(x, dtype=np.complex128)),
+    linear(np.sum, [(3, 0)], lambda x: np.sum(x, axis=1)),
+    linear(np.sum, [(3, 4)], lambda x: np.add.reduce(x)),
+    linear(np.sum, [(3, 4)], lambda x: np.add.reduce(x, axis=(0, 1), keepdims=True)),
+    linear(np.sum, [(3, 4)], sum),
+    linear(np.mean, [(3, 4)], lambda x: np.mean(x, axis=1, keepdims=True)),
+    linear(np.mean, [(3, 4)], lambda x: np.mean(x, axis=0, where=MASK)),
+    linear(np.mean, [(3, 4)], lambda x: x.mean()),
+    linear(np.mean, [()]),
+    row(np.prod, [(2, 3, 2)], lambda x: np.prod(x, axis=(0, 2), keepdims=True), bits=False),
+    row(np.prod, [(3, 4)], lambda x: np.prod(x, axis=0, where=MASK, initial=2.0)),
+    row(np.prod, [(3, 0)], lambda x: np.prod(x, axis=1)),
+    row(np.prod, [(3, 4)], lambda x: np.multiply.reduce(x)),
+    row(np.prod, [()]),
+    row(np.min, [(3, 4)]),
+    row(np.min, [(3, 4)], lambda x: np.min(x, axis=1, keepdims=True)),
+    row(np.min, [(3, 4)], lambda x: np.minimum.reduce(x, axis=1)),
+    row(np.max, [(3, 4)], lambda x: np.maximum.reduce(x)),
+    row(np.max, [(3, 4)], lambda x: np.max(x, axis=0, where=MASK, initial=-3.0)),
+    row(np.max, [(3, 4)], lambda x: x.max(axis=0, initial=0.5)),
+    row(np.amax, [(3, 4)], lambda x: np.amax(x, 0)),
+    row(np.amin, [(3, 4)], lambda x: np.amin(x, 0)),
+    row(np.max, [()]),
+    row(np.ptp, [(3, 4)], lambda x: np.ptp(x, axis=0)),
+    *(row(np.var, [(3, 4)], _over(np.var, **kw), complex=True, bits=False)
+      for kw in ({}, {"axis": 0}, {"axis": (0, 1), "ddof": 1, "keepdims": True}, {"correction": 1},
+                 {"axis": 0, "where": MASK})),
+    row(np.var, [(3, 4)], lambda x: x.var(axis=-1, mean=np.mean(x, axis=-1, keepdims=True)), bits=False),
+    row(np.std, [(3, 4)], lambda x: np.std(x, axis=0, ddof=1), complex=True, bits=False),
+    row(np.std, [(3, 4)], lambda x: x.std(), bits=False),
+    # Running sums and products.
+    *(linear(np.cumsum, [(3, 4)], _over(np.cumsum, axis=axis)) for axis in (None, 0, -1)),
+    *(row(np.cumprod, [(3, 5)], _over(np.cumprod, axis=axis), complex=True) for axis in (None, 0, -1)),
+    row(np.cumprod, [(3, 0)], lambda x: np.cumprod(x, axis=1)),
+    row(np.cumprod, [(3, 1)], lambda x: np.multiply.accumulate(x, axis=1)),
+    linear(np.cumsum, [(3, 4)], lambda x: np.add.accumulate(x)),
+    linear(np.cumulative_sum, [(3, 4)], lambda x: np.cumulative_sum(x, axis=1, include_initial=True)),
+    row(np.cumulative_prod, [(4,)], np.cumulative_prod),
+    row(np.cumulative_prod, [(3, 4)], lambda x: np.cumulative_prod(x, axis=0, include_initial=True)),
+    # The answer is constant.
+    *(constant(f, [(3, 4)], _over(f, **kw))
+      for f in (np.argmax, np.argmin) for kw in ({}, {"axis": 0}, {"axis": -1, "keepdims": True})),
+    *(constant(f, [(3, 4)], _over(f, axis=axis)) for f in (np.argsort,) for axis in (None, 0, -1)),
+    *(constant(f, [R(3, 4, low=-1, high=1)], (lambda f: lambda x: f(x > 0, axis=1, keepdims=True))(f))
+      for f in (np.any, np.all)),
+    *(constant(f, [P(3, 4)], f) for f in (np.any, np.all, np.count_nonzero)),
+    constant(np.all, [P(3, 4)], lambda x: np.logical_and.reduce(x)),
+]  # fmt: skip
