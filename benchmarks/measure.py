@@ -18,7 +18,7 @@ LAP = 0.01  # seconds that one peer runs before it is the next one's turn
 ROUNDS = 5  # at least
 
 
-class Mismatch(Exception):  # noqa: N818 - the name says it
+class Mismatch(Exception):
     """A peer's result is not that of the derivative written by hand."""
 
 
@@ -41,7 +41,7 @@ def leaves(tree: Any) -> list[np.ndarray]:
 
 
 def check(result: Any, wanted: Any, tolerance: float) -> None:
-    """Raise `Mismatch` unless both have the same arrays, relative to each array's greatest value."""
+    """Raise `Mismatch` unless both have the same arrays, relative to the greatest value of each."""
     got, want = leaves(result), leaves(wanted)
     if len(got) != len(want):
         raise Mismatch(f"{len(got)} arrays instead of {len(want)}")

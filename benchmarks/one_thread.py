@@ -1,4 +1,4 @@
-"""Limits every library to one thread. Import it before NumPy, torch and JAX, which read this once."""
+"""Limits every library to one thread. Import it before NumPy, torch and JAX."""
 
 import os
 

@@ -17,7 +17,8 @@ import numpy as np
 
 Ready = tuple[Callable[[], Any], Callable[[Any], Any]]
 
-class Unsupported(Exception):  # noqa: N818 - it is no error
+
+class Unsupported(Exception):
     """The library can't do this."""
 
 
@@ -234,4 +235,3 @@ def versions(packages: list[str]) -> dict[str, str]:
         except metadata.PackageNotFoundError:  # fgrad, run from its source tree
             out[package] = str(getattr(importlib.import_module(package), "__version__", "?"))
     return out
-

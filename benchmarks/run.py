@@ -45,7 +45,7 @@ def ready(work: Workload, names: Sequence[str]) -> tuple[dict[str, Call], dict[s
             for _ in range(2):  # the second call of a compiled function takes another way
                 check(convert(call()), wanted, work.tolerance)
         except Unsupported:
-            missing[name] = "no"
+            missing[name] = "-"
         except Mismatch as error:
             missing[name] = "wrong"
             print(f"{work.name}: {name}: {error}", file=sys.stderr)
@@ -157,8 +157,12 @@ def write(tables: list[list[Row]], about: str) -> None:
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", help="names of workloads, separated by commas ('chain' for these)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--only", help="names of workloads, separated by commas ('chain' for these)"
+    )
     parser.add_argument("--peers", help="names of peers, separated by commas: " + ", ".join(PEERS))
     parser.add_argument("--seconds", type=float, default=6.0, help="to spend on a row (default 6)")
     parser.add_argument("--tiny", action="store_true", help="little data, to see whether it runs")
@@ -181,7 +185,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         works = [work for work in works if work.name in only]
         lengths = lengths if "chain" in only else []
     warnings.filterwarnings("ignore")  # of the peers, about NumPy's newer versions
-    about = machine() + "; " + ", ".join(f"{k} {v}" for k, v in versions(list(found.values())).items())
+    about = (
+        machine() + "; " + ", ".join(f"{k} {v}" for k, v in versions(list(found.values())).items())
+    )
     print(about)
     tables = []
     if works:

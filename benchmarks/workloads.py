@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ class Workload:
         name: what `--only` selects by.
         title: what the table says.
         loss: array namespace -> function of ``(params, *data)``.
-        hand: the result wanted, in NumPy, of ``(params, *data)``, and the direction if there is one.
+        hand: the result wanted, in NumPy, of ``(params, *data)`` and the direction, if any.
         params: what is differentiated: an array or a list of arrays.
         data: arrays that are not differentiated.
         want: one of the three constants above.
@@ -92,16 +93,14 @@ def net(name: str, sizes: Sequence[int], batch: int, dtype: type = np.float64, *
     """A network of tanh layers of these sizes."""
     rng = np.random.default_rng(0)
     params = []
-    for m, n in zip(sizes, sizes[1:], strict=False):
-        for shape in ((n, m), (n, 1)):
-            params.append(rng.normal(0, 1 / np.sqrt(m + n), shape).astype(dtype))
+    for m, n in pairwise(sizes):
+        scale = 1 / np.sqrt(m + n)
+        params += [rng.normal(0, scale, shape).astype(dtype) for shape in ((n, m), (n, 1))]
     X = rng.normal(size=(batch, sizes[0])).astype(dtype)
     Y = rng.normal(size=(batch, sizes[-1])).astype(dtype)
     title = f"{'-'.join(map(str, sizes))} tanh net, batch {batch}, {np.dtype(dtype)}"
     tolerance = 1e-7 if dtype is np.float64 else 1e-3
-    return Workload(
-        name, title, net_loss, net_hand, params, (X, Y), tolerance=tolerance, **rest
-    )
+    return Workload(name, title, net_loss, net_hand, params, (X, Y), tolerance=tolerance, **rest)
 
 
 # ---------------------------------------------------------------- an unrolled recurrent network
@@ -279,13 +278,16 @@ def chain_hand(steps: int) -> Callable[..., Any]:
 
 def chain(operations: int, size: int = 10) -> Workload:
     steps = operations // 3
+    slow = ["mygrad", "torch.func", "jax eager", "jax.jit", "jax.jit, NumPy in and out"]
+    if operations > 10**5:
+        slow += ["autograd", "torch eager"]
     return Workload(
         f"chain{operations}",
         f"chain of {operations:,} operations on {size} numbers",
         chain_loss(steps),
         chain_hand(steps),
         np.random.default_rng(0).uniform(0.2, 0.8, size),
-        slow=("torch.func", "jax eager", "jax.jit", "jax.jit, NumPy in and out", "mygrad"),
+        slow=tuple(slow),
         operations=3 * steps,
     )
 

@@ -7,6 +7,7 @@ from importlib import metadata as _metadata
 from . import errors as errors
 from . import numpy as numpy
 from . import ops as ops
+from . import recorders as recorders
 from . import tree as tree
 from .batch import vmap as vmap
 from .custom import stop_gradient as stop_gradient
@@ -15,7 +16,11 @@ from .derivatives import jvp as jvp
 from .derivatives import value_and_grad as value_and_grad
 from .derivatives import vjp as vjp
 from .graph import Graph as Graph
-from .ops.index import at as at
+from .jacobians import hessian as hessian
+from .jacobians import jacfwd as jacfwd
+from .jacobians import jacobian as jacobian
+from .jacobians import jacrev as jacrev
+from .ops.update import at as at
 from .stage import make_graph as make_graph
 
 try:

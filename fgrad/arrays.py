@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import weakref
 from types import ModuleType
 from typing import Any
@@ -44,6 +45,9 @@ class Aval:
         return f"Aval({self.shape}, {self.dtype})"
 
 
+_new_aval = object.__new__
+
+
 def aval(x: Any) -> Aval:
     """Shape and dtype of an array, a tracer or a Python number.
 
@@ -51,9 +55,11 @@ def aval(x: Any) -> Aval:
     (Aval((), float64), Aval((3,), float16))
     """
     try:
-        return Aval(x.shape, x.dtype)
-    except AttributeError:
+        out = _new_aval(Aval)
+        out.shape, out.dtype = x.shape, x.dtype
+    except AttributeError:  # a Python number
         return Aval((), np.result_type(type(x)))
+    return out
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
@@ -72,8 +78,12 @@ def is_array(x: Any) -> bool:
 
     >>> is_array(np.ones(2)), is_array(np.float32(1)), is_array(1.0), is_array([1.0])
     (True, True, True, False)
+    >>> is_array(np.ma.ones(2))  # of ndarray's subclasses only np.memmap, which adds no meaning
+    False
     """
-    return isinstance(x, (ndarray, np.generic, *PYTHON_SCALARS)) or is_cupy(x)
+    if isinstance(x, ndarray):
+        return type(x) is ndarray or isinstance(x, np.memmap)
+    return isinstance(x, (np.generic, *PYTHON_SCALARS)) or is_cupy(x)
 
 
 def is_cupy(x: Any) -> bool:
@@ -101,11 +111,14 @@ def check_operand(x: Any, name: str) -> None:
                 "convert it first, for example with x.astype(np.float64)",
             )
         return
-    to_do = (
-        "wrap it in np.array(...), or in fgrad.numpy.array(...) where it holds traced values"
-        if isinstance(x, (list, tuple))
-        else "pass NumPy or CuPy arrays or Python numbers"
-    )
+    if isinstance(x, (list, tuple)):
+        to_do = "wrap it in np.array(...), or in fgrad.numpy.array(...) where it holds traced values"
+    elif isinstance(x, ndarray):
+        to_do = "pass np.asarray(x): what a subclass adds would be lost"
+    elif hasattr(x, "__array__"):
+        to_do = "pass its values as an array: x.to_numpy() or np.asarray(x)"
+    else:
+        to_do = "pass NumPy or CuPy arrays or Python numbers"
     raise DtypeError(f"`{name}` on traced values wants arrays as operands.", describe(x), to_do)
 
 
@@ -139,7 +152,7 @@ def axes_from_end(axis: Any, ndim: int) -> tuple[int, ...]:
 # ------------------------------------------------------------------ memory that must not change
 
 #: Up to this many bytes an array is copied when it is saved: as cheap as locking it.
-SMALL = 4096
+SMALL = 16384
 
 
 class Hold(weakref.ref):  # type: ignore[type-arg]
@@ -157,36 +170,89 @@ class Hold(weakref.ref):  # type: ignore[type-arg]
     restore: bool
 
 
+#: Guards the few lines in which holds are counted. Reentrant, because the collection of a forgotten
+#: pullback may call `release` in the middle of them.
+_COUNTING = threading.RLock()
+
+
 def lock(x: Any, holds: list[Hold]) -> None:
     """Make an array and the arrays that it is a view of read-only, and note that in ``holds``."""
-    while type(x) is ndarray:
-        hold = Hold(x)
-        hold.restore = x.flags.writeable or any(
-            h.restore for h in weakref.getweakrefs(x) if type(h) is Hold and h is not hold
-        )
-        x.flags.writeable = False
-        holds.append(hold)
-        x = x.base
+    with _COUNTING:
+        while isinstance(x, ndarray):
+            # The holds are asked before there is one of ours: the last of them may go meanwhile.
+            restore = x.flags.writeable or any(
+                h.restore for h in weakref.getweakrefs(x) if type(h) is Hold
+            )
+            hold = Hold(x)
+            hold.restore = restore
+            x.flags.writeable = False
+            holds.append(hold)
+            x = x.base
 
 
 def release(holds: list[Hold]) -> None:
     """Undo :func:`lock`, owners before views, leaving read-only what others hold."""
-    while holds:
-        hold = holds.pop()
-        x = hold()
-        if x is None or not hold.restore:
-            continue
-        others = [h for h in weakref.getweakrefs(x) if type(h) is Hold and h is not hold]
-        if not others:
-            x.flags.writeable = True
+    if not holds:
+        return
+    with _COUNTING:
+        while holds:
+            hold = holds.pop()
+            x = hold()
+            if x is None or not hold.restore:
+                continue
+            others = [h for h in weakref.getweakrefs(x) if type(h) is Hold and h is not hold]
+            if not others:
+                x.flags.writeable = True
+
+
+def shield(x: Any) -> Any:
+    """What a function gets of a traced value that it may read but not change, read-only.
+
+    The smallest program that fails without: ``y = np.exp(x); stop_gradient(y)[:] = 0; return
+    y.sum()``, where the derivative of exp reads y on the way back.
+    """
+    if type(x) is ndarray and x.ndim:
+        x = x.view()
+        x.flags.writeable = False
+    return x
+
+
+def lockable(x: Any) -> bool:
+    """Whether making x and its bases read-only keeps everybody from writing into its memory.
+
+    Not so if the memory belongs to something else that writes, such as a bytearray or a mapped
+    file: ``np.frombuffer(bytearray(8000))``.
+    """
+    while isinstance(x.base, ndarray):
+        x = x.base
+    return x.base is None or isinstance(x.base, bytes) or not x.flags.writeable
 
 
 def digest(x: Any) -> bytes:
     """A fingerprint of an array's values: the sums over rows and over columns of its words.
 
-    It sees every change of one element, every swap of two, and costs two passes over the memory.
+    It sees every change of one element and every swap of two. It costs two passes over the memory
+    and needs little memory of its own.
+
+    >>> x = np.arange(6.0).reshape(2, 3)
+    >>> before = digest(x)
+    >>> x[1, 2] += 1
+    >>> digest(x) == before
+    False
     """
-    words = np.frombuffer(np.ascontiguousarray(x).tobytes(), np.uint8)
-    words = np.pad(words, (0, -len(words) % 2048)).view(np.uint64).reshape(-1, 256)
+    # What is repeated (np.broadcast_to) counts once.
+    x = x[tuple(slice(0, 1) if step == 0 else slice(None) for step in x.strides)]
+    if x.flags.f_contiguous:
+        x = x.T
+    if x.flags.c_contiguous:
+        return _digest(x.reshape(-1).view(np.uint8))
+    rows = max(1, (1 << 20) * len(x) // max(x.nbytes, 1))
+    blocks = (np.ascontiguousarray(x[i : i + rows]) for i in range(0, len(x), rows))
+    return b"".join(_digest(block.reshape(-1).view(np.uint8)) for block in blocks)
+
+
+def _digest(octets: Any) -> bytes:
+    whole = octets.size // 2048 * 2048
+    words = octets[:whole].view(np.uint64).reshape(-1, 256)
     total: bytes = words.sum(0).tobytes() + words.sum(1).tobytes()
-    return total
+    return total + octets[whole:].tobytes()

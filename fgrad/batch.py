@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -9,15 +10,26 @@ import numpy as np
 
 from . import tree
 from .arrays import check_operand, shape_of
-from .core import Params, Primitive, Trace, Tracer, is_traceable
-from .errors import ArgumentError, ShapeError, TracerConversionError, describe
+from .checks import run
+from .core import Params, Primitive, Trace, Tracer, is_traceable, refuse_finished
+from .errors import (
+    ArgumentError,
+    DtypeError,
+    ShapeError,
+    TracerConversionError,
+    describe,
+    name_of,
+)
 from .tracer import ArrayTracer
+
+_FLOAT = np.dtype(float)
 
 
 class BatchTracer(ArrayTracer):
     """One element of a batch, to the function; `value` holds all of them, batch axis in front."""
 
     __slots__ = ()
+    HIDES = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,6 +101,7 @@ def vmap(
         ShapeError: mapped axes differ in length, or an array has no such axis.
     """
 
+    @functools.wraps(f)
     def mapped(*args: Any, **kwargs: Any) -> Any:
         axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
         if len(axes) != len(args):
@@ -99,7 +112,7 @@ def vmap(
             )
         leaves, structure = tree.flatten((args, kwargs))
         flat_axes = _spread((axes, dict.fromkeys(kwargs, 0)), (args, kwargs), "in_axes")
-        paths = [tree.path_str(path) for path, _ in tree.leaves_with_path((args, kwargs))]
+        paths = [_path(path) for path, _ in tree.leaves_with_path((args, kwargs))]
         size = _size(leaves, flat_axes, paths, axis_size)
         trace = Batch("vmap", f, size)
         tracers = [
@@ -108,7 +121,7 @@ def vmap(
         ]
         args, kwargs = tree.unflatten(structure, tracers)
         try:
-            out = f(*args, **kwargs)
+            out = run(trace, f, args, kwargs)
         finally:
             trace.finish()
         outs, out_structure = tree.flatten(out)
@@ -116,13 +129,7 @@ def vmap(
         results = [_result(trace, y, axis) for y, axis in zip(outs, flat_out_axes, strict=True)]
         return tree.unflatten(out_structure, results)
 
-    return _named(mapped, f, "vmap")
-
-
-def _named(g: Callable[..., Any], f: Callable[..., Any], name: str) -> Callable[..., Any]:
-    g.__name__ = f"{name}({getattr(f, '__name__', type(f).__name__)})"
-    g.__doc__ = f.__doc__
-    return g
+    return mapped
 
 
 def _spread(prefix: Any, full: Any, name: str) -> list[int | None]:
@@ -149,16 +156,25 @@ def _size(
     leaves: Sequence[Any], axes: Sequence[int | None], paths: Sequence[str], axis_size: int | None
 ) -> int:
     """The length of the mapped axes, which must be the same for all."""
+    if axis_size is not None and (not isinstance(axis_size, (int, np.integer)) or axis_size < 0):
+        raise ArgumentError(
+            "vmap wants axis_size as a number of elements.",
+            describe(axis_size),
+            "give an integer from 0, or leave it away where an argument is mapped",
+        )
     size, first = axis_size, "axis_size"
     for x, axis, path in zip(leaves, axes, paths, strict=True):
         if axis is None:
             continue
         shape = shape_of(x)
-        if not is_traceable(x) or not -len(shape) <= axis < len(shape):
+        refuse_finished(x, "vmap")
+        _check_mapped(x, path)
+        if not -len(shape) <= axis < len(shape):
             raise ShapeError(
-                f"vmap wants an array with axis {axis} at {path} of (args, kwargs).",
+                f"vmap wants an array with axis {axis} as {path}.",
                 describe(x),
-                "set its in_axes to None if it is the same for all elements, or pass an array",
+                "set its in_axes to None if it is the same for all elements; pass a list of "
+                "numbers as np.array(...)",
             )
         if size is None:
             size, first = shape[axis], path
@@ -177,6 +193,23 @@ def _size(
     return size
 
 
+def _check_mapped(x: Any, path: str) -> None:
+    """Refuse to map over what is no array of numbers."""
+    if not is_traceable(x) or getattr(x, "dtype", _FLOAT).kind not in "fcbiu":
+        raise DtypeError(
+            f"vmap wants an array of numbers as {path}.",
+            describe(x),
+            "set its in_axes to None if it is the same for all elements; convert it to an array "
+            "of numbers otherwise",
+        )
+
+
+def _path(path: Any) -> str:
+    """``args[0]['w']`` for a path in ``(args, kwargs)``."""
+    text = tree.path_str(path)
+    return f"args{text[3:]}" if text.startswith("[0]") else f"kwargs{text[3:]}"
+
+
 def _to_front(x: Any, axis: int) -> Any:
     """The mapped axis in front, counted from the start of x."""
     return x if axis == 0 else np.moveaxis(x, axis, 0)
@@ -186,11 +219,13 @@ def _result(trace: Batch, y: Any, axis: int | None) -> Any:
     """One result with its batch axis where out_axes wants it."""
     if not is_traceable(y):
         raise ArgumentError(
-            "vmap wants a function that returns arrays in pytrees.",
+            f"vmap wants a function that returns arrays in pytrees; {name_of(trace.fn)} does not.",
             f"a result that is {describe(y)}",
             "return arrays only; None is allowed and stands for nothing",
         )
     mine = type(y) is BatchTracer and y.trace is trace
+    if not mine:
+        refuse_finished(y, "vmap")
     if axis is None:
         if mine:
             raise ArgumentError(
@@ -212,5 +247,3 @@ def _result(trace: Batch, y: Any, axis: int | None) -> Any:
             f"give an integer from {-ndim} to {ndim - 1}",
         )
     return y if axis == 0 else np.moveaxis(y, 0, axis)
-
-

@@ -40,8 +40,8 @@ class Primitive:
             front, of operands that have it in front where ``batched`` says so.
         needs: ``needs(i, k)``, whether the cotangent of operand i reads the value of operand k, or
             of the answer for k = -1. What isn't needed isn't kept.
-        pull: for primitives of one or two operands: for each, ``pull(g, ans, x, y)`` where y is
-            the second operand or the params; the short form of ``vjp`` for the tape's hot path.
+        pull: for each of one or two operands, its rule by itself, for the tape's hot path:
+            ``pull(g, ans, *operands)``, of a linear function ``pull(g, x, **params)``.
         keep: `needs` as a table for that path: for each operand ``(answer, *operands)``, for two
             operands a third row for both cotangents together.
         shaped: rules read the shapes of operands, and give cotangents of just these shapes.
@@ -85,22 +85,22 @@ class Trace:
 
     def finish(self) -> None:
         """End the trace: from now on its tracers are refused, at no cost while it was alive."""
-        self.__class__ = self.finished
-
-    @property
-    def finished(self) -> type[Trace]:
-        """The class of a trace of this kind that has ended."""
-        return Finished
+        self.__class__ = Finished
 
 
 class Refusing(Trace):
     """What a trace becomes when its transformation has returned: it refuses its tracers."""
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> NoReturn:
-        escaped = next(x for x in operands if isinstance(x, Tracer) and x.trace is self)
+        x = next(x for x in operands if isinstance(x, Tracer) and x.trace is self)
         raise EscapedTracerError(
-            f"`{p.name}` wants values of a transformation that is still running.",
-            f"an escaped tracer {escaped!r}, made by {self.name} of {name_of(self.fn)}, "
+            f"`{p.name}` wants values of a transformation that is still running.", *self.escaped(x)
+        )
+
+    def escaped(self, x: Tracer) -> tuple[str, str]:
+        """The second and third part of the error: where the tracer is from, and what to do."""
+        return (
+            f"an escaped tracer {x!r}, made by {self.name} of {name_of(self.fn)}, "
             "which has returned",
             "return the value from the function instead of storing it in a global, an attribute "
             "or a list (with has_aux=True for values that are not to be differentiated)",
@@ -115,6 +115,7 @@ class Refusing(Trace):
 
 class Finished(Refusing):
     """The end of a trace that has nothing more to do."""
+
 
 
 class Tracer:
@@ -157,3 +158,11 @@ def full_lower(x: Any) -> Any:
 def is_traceable(x: Any) -> bool:
     """Whether ``x`` is an array, a number or a tracer."""
     return isinstance(x, Tracer) or is_array(x)
+
+
+def refuse_finished(x: Any, name: str) -> None:
+    """Refuse a tracer that outlived its transformation, where no operation would notice."""
+    if isinstance(x, Tracer) and isinstance(x.trace, Refusing):
+        raise EscapedTracerError(
+            f"{name} wants values of a transformation that is still running.", *x.trace.escaped(x)
+        )

@@ -13,29 +13,13 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arguments import Selection, check_differentiable
-from .arrays import INEXACT, aval, digest, ndarray, shape_of
-from .core import Tracer, is_traceable
-from .errors import ArgumentError, DtypeError, FgradError, ShapeError, describe, name_of
+from .arguments import Selection, check_differentiable, open_argument
+from .arrays import INEXACT, aval, digest, ndarray
+from .checks import check_arrays, check_like, check_scalar, explain, pair, run, say
+from .core import Tracer
+from .errors import ArgumentError, FgradError, describe, name_of
 from .forward import JvpTracer, Pushforward
-from .reverse import Tape, lower, surface
-
-READ_ONLY = (
-    "fgrad holds this array read-only: an operation of the function that is being differentiated "
-    "has saved it for the backward pass. Write to a copy (x.copy()), or make the changed array "
-    "anew."
-)
-
-
-def _run(tape: Tape, f: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Call the user's function; explain NumPy's complaint about an array that is held."""
-    try:
-        return f(*args, **kwargs)
-    except ValueError as e:
-        if tape.holds and "read-only" in str(e):
-            e.add_note(READ_ONLY)
-        raise
-
+from .reverse import Tape, lower, one_like, surface
 
 def value_and_grad(
     f: Callable[..., Any],
@@ -77,37 +61,49 @@ def value_and_grad(
 
     @functools.wraps(f)
     def value_and_grad_f(*args: Any, **kwargs: Any) -> Any:
-        chosen = selection.take(args, kwargs)
-        leaves, structure = tree.flatten(chosen)
+        k = selection.position
+        positional = k is not None and 0 <= k < len(args)
+        chosen = args[k] if positional else selection.take(args, kwargs)
+        leaves, structure, active = open_argument(chosen, "grad", allow_int, holomorphic)
         tape = Tape("grad", f)
-        active = check_differentiable(leaves, chosen, "grad", allow_int, holomorphic)
-        tracers: list[Any] = tape.watch(leaves if active is None else [leaves[i] for i in active])
+        tracers: Any = tape.watch(leaves if active is None else [leaves[i] for i in active])
         if active is not None:
             tracers = _fill(leaves, active, tracers)
-        args, kwargs = selection.put(args, kwargs, tree.unflatten(structure, tracers))
+        if structure is not None:
+            tracers = structure.unflatten(tracers)
+        if positional:
+            args = (*args[:k], tracers, *args[k + 1 :])
+        else:
+            args, kwargs = selection.put(args, kwargs, tracers)
+        aux = None
         try:
-            out = _run(tape, f, args, kwargs)
+            out = f(*args, **kwargs)
             if has_aux:
-                out, aux = _pair(out)
-            tape.finish()
+                out, aux = pair(out)
             value = lower(tape, out)
-            _check_scalar(value, f, holomorphic)
+            if type(value) is not np.float64 or holomorphic:
+                check_scalar(value, f, holomorphic)
             if value is out:  # doesn't depend on the arguments
                 cts: list[Any] = [None] * tape.inputs
             else:
-                seed = value.dtype.type(1) if hasattr(value, "dtype") else 1.0
-                cts = tape.backward([(out.slot, seed)], free=True)
+                tape.finish()
+                cts = tape.backward([(out.slot, one_like(value))], free=True)
+        except ValueError as e:
+            explain(e, tape, f)
+            raise
         finally:
-            tape.finish()
-            tape.release()
+            if tape.open:
+                tape.finish()
+            if tape.holds:
+                tape.release()
         if active is None:
             grads = surface(leaves, cts)
         else:
             found = surface([leaves[i] for i in active], cts)
             grads = _fill([None] * len(leaves), active, found)
-        gradient = tree.unflatten(structure, grads)
+        gradient = grads if structure is None else structure.unflatten(grads)
         if has_aux:
-            return (value, _lower_tree(tape, aux)), gradient
+            return (value, _lower_aux(tape, aux)), gradient
         return value, gradient
 
     return value_and_grad_f
@@ -152,55 +148,20 @@ def _fill(leaves: Sequence[Any], active: Sequence[int], new: Sequence[Any]) -> l
     return out
 
 
-def _pair(out: Any) -> tuple[Any, Any]:
-    if not (isinstance(out, tuple) and len(out) == 2):
-        raise ArgumentError(
-            "With has_aux=True the function must return a pair (value, aux).",
-            describe(out) if is_traceable(out) else f"a {type(out).__name__}",
-            "return value, aux",
-        )
-    return out
+def _lower_aux(trace: Any, aux: Any, own: bool = False) -> Any:
+    """The aux tree with the values below the tracers of a trace that has ended.
 
+    A view of an array that was held is read-only itself, for no reason that users could see: they
+    get a copy. With ``own`` they get copies of all values, because the tape goes on reading them.
+    """
 
-def _lower_tree(trace: Any, x: Any) -> Any:
-    """The tree with the values below the tracers of a trace that has ended."""
-    return tree.map(lambda y: lower(trace, y), x)
+    def one(y: Any) -> Any:
+        if not (isinstance(y, Tracer) and y.trace is trace):
+            return y
+        y = y.value
+        return y.copy() if type(y) is ndarray and (own or not y.flags.writeable) else y
 
-
-def _check_scalar(value: Any, f: Callable[..., Any], holomorphic: bool) -> None:
-    kind = getattr(value, "dtype", None)
-    if not is_traceable(value):
-        came = describe(value) if not isinstance(value, (list, tuple, dict)) else (
-            f"a {type(value).__name__} of {len(value)}"
-        )
-        raise DtypeError(
-            f"grad wants a function that returns a real scalar; {name_of(f)} does not.",
-            came,
-            "return one number, such as np.sum of an array; for other results, "
-            "(value, rest) with has_aux=True",
-        )
-    if shape_of(value) != ():
-        raise ShapeError(
-            f"grad wants a function that returns a real scalar; {name_of(f)} does not.",
-            describe(value),
-            "return one number, such as np.sum or np.mean of it; for derivatives of arrays use "
-            "fgrad.jacrev, fgrad.jacfwd or fgrad.vjp",
-        )
-    kind = kind.kind if kind is not None else np.result_type(type(value)).kind
-    if kind == "c" and not holomorphic:
-        raise DtypeError(
-            f"grad wants a function that returns a real scalar; {name_of(f)} does not.",
-            describe(value),
-            "return its real part or absolute value; set holomorphic=True for the complex "
-            "derivative of a holomorphic function; use fgrad.vjp for anything else",
-        )
-    if kind not in INEXACT or (holomorphic and kind != "c"):
-        raise DtypeError(
-            f"grad wants a function that returns a {'complex' if holomorphic else 'real'} scalar; "
-            f"{name_of(f)} does not.",
-            describe(value),
-            "convert it with .astype(float)" if not holomorphic else "set holomorphic=False",
-        )
+    return tree.map(one, aux)
 
 
 # ------------------------------------------------------------------ vjp
@@ -218,7 +179,7 @@ class Pullback:
             (x.slot if isinstance(x, Tracer) and x.trace is tape else None, aval(x)) for x in outs
         ]
         self._out_structure, self._in_structure = structures
-        self._digests = [(x, digest(x)) for x in tape.held.values()]
+        self._digests = list(tape.held.values())
         weakref.finalize(self, tape.release)
 
     def __repr__(self) -> str:
@@ -248,7 +209,8 @@ class Pullback:
         pairs = []
         paths = self._out_structure.accessors()
         for path, g, (slot, a) in zip(paths, gs, self._outs, strict=True):
-            _check_like(g, a, "vjp", "cotangent", tree.path_str(path))
+            if a.dtype.kind in INEXACT:  # whatever stands for an integer has no effect
+                check_like(g, a, "vjp", "cotangent", tree.path_str(path))
             if slot is not None:
                 pairs.append((slot, g))
         cts = self._tape.backward(pairs, free=False)
@@ -256,27 +218,6 @@ class Pullback:
             self._in_structure, surface(self._leaves, cts, [g for _, g in pairs])
         )
         return out
-
-
-def _check_like(t: Any, a: Any, name: str, what: str, path: str) -> None:
-    """Refuse a tangent or cotangent that isn't of its primal's shape and dtype."""
-    where = f" at {path}" if path else ""
-    if not is_traceable(t) or shape_of(t) != a.shape:
-        raise ShapeError(
-            f"{name} wants a {what} of shape {a.shape}{where}, that of its primal.",
-            describe(t),
-            f"pass an array of shape {a.shape}, such as np.ones({a.shape}); None is no zero",
-        )
-    if hasattr(t, "dtype") and t.dtype != a.dtype:
-        raise DtypeError(
-            f"{name} wants a {what} of dtype {a.dtype}{where}, that of its primal.",
-            describe(t),
-            f"convert it with .astype(np.{a.dtype})",
-        )
-    if not hasattr(t, "dtype") and isinstance(t, complex) and a.dtype.kind != "c":
-        raise DtypeError(
-            f"{name} wants a real {what}{where}.", describe(t), "pass its real part"
-        )
 
 
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **kwargs: Any) -> Any:
@@ -302,34 +243,24 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **kwargs: A
     leaves, structure = tree.flatten(primals)
     check_differentiable(leaves, primals, "vjp")
     tape = Tape("vjp", f)
+    tape.witness = True
     try:
-        out = _run(tape, f, tree.unflatten(structure, tape.watch(leaves)), kwargs)
+        out = run(tape, f, tree.unflatten(structure, tape.watch(leaves)), kwargs)
         aux = None
         if has_aux:
-            out, aux = _pair(out)
+            out, aux = pair(out)
         outs, out_structure = tree.flatten(out)
-        _check_arrays(outs, out, f, "vjp")
+        check_arrays(outs, out, f, "vjp")
+        pullback = Pullback(tape, f, outs, (out_structure, structure), leaves)
+        # Copies, because the tape goes on reading: the derivative of exp is its value.
+        value = _lower_aux(tape, out, own=True)
+        aux = _lower_aux(tape, aux, own=True)
     except BaseException:
         tape.release()
         raise
     finally:
         tape.finish()
-    pullback = Pullback(tape, f, outs, (out_structure, structure), leaves)
-    value = tree.unflatten(out_structure, [lower(tape, y) for y in outs])
-    return (value, pullback, _lower_tree(tape, aux)) if has_aux else (value, pullback)
-
-
-def _check_arrays(outs: Sequence[Any], out: Any, f: Callable[..., Any], name: str) -> None:
-    if not outs or not all(is_traceable(y) for y in outs):
-        path, bad = next(
-            ((p, y) for p, y in tree.leaves_with_path(out) if not is_traceable(y)), ((), None)
-        )
-        where = f" at {tree.path_str(path)}" if path else ""
-        raise DtypeError(
-            f"{name} wants a function that returns arrays in pytrees; {name_of(f)} does not.",
-            f"{describe(bad)}{where}",
-            "return arrays and numbers; anything else goes into aux, with has_aux=True",
-        )
+    return (value, pullback, aux) if has_aux else (value, pullback)
 
 
 # ------------------------------------------------------------------ jvp
@@ -356,7 +287,7 @@ def jvp(
         if not isinstance(x, (tuple, list)):
             raise ArgumentError(
                 f"jvp wants {name} as a tuple with an entry for each argument.",
-                describe(x) if is_traceable(x) else f"a {type(x).__name__}",
+                say(x),
                 f"for a single argument write ({name[:-1]},)",
             )
     primals, tangents = tuple(primals), tuple(tangents)
@@ -367,17 +298,17 @@ def jvp(
         for x, t in zip(leaves, _tangents(primals, tangents, leaves), strict=True)
     ]
     try:
-        out = f(*tree.unflatten(structure, tracers))
+        out = run(trace, f, tree.unflatten(structure, tracers), {})
         aux = None
         if has_aux:
-            out, aux = _pair(out)
+            out, aux = pair(out)
         outs, out_structure = tree.flatten(out)
-        _check_arrays(outs, out, f, "jvp")
+        check_arrays(outs, out, f, "jvp")
     finally:
         trace.finish()
     value = tree.unflatten(out_structure, [lower(trace, y) for y in outs])
-    tangent = tree.unflatten(out_structure, [_tangent(trace, y) for y in outs])
-    return (value, tangent, _lower_tree(trace, aux)) if has_aux else (value, tangent)
+    tangent = tree.unflatten(out_structure, _fresh_tangents(trace, outs, tangents))
+    return (value, tangent, _lower_aux(trace, aux)) if has_aux else (value, tangent)
 
 
 def _tangents(primals: Any, tangents: Any, leaves: Sequence[Any]) -> list[Any]:
@@ -400,15 +331,26 @@ def _tangents(primals: Any, tangents: Any, leaves: Sequence[Any]) -> list[Any]:
     for (path, x), t in zip(tree.leaves_with_path(primals), ts, strict=True):
         if t is None:
             continue
-        _check_like(t, aval(x), "jvp", "tangent", tree.path_str(path))
+        check_like(t, aval(x), "jvp", "tangent", tree.path_str(path))
     return ts
 
 
-def _tangent(trace: Any, y: Any) -> Any:
-    """The tangent of a result, zeros where it doesn't depend on the arguments."""
-    if isinstance(y, JvpTracer) and y.trace is trace:
-        t, y = y.slot, y.value
-        if type(t) is ndarray and not t.flags.writeable:
-            return t.copy()
-        return np.asarray(t, y.dtype) if type(y) is ndarray and not isinstance(t, Tracer) else t
-    return np.zeros_like(y) if hasattr(y, "dtype") else type(y)(0)
+def _fresh_tangents(trace: Any, outs: Sequence[Any], tangents: Any) -> list[Any]:
+    """The tangents of the results as users get them: of their kind, and sharing no memory."""
+    out = []
+    ids = {id(t) for t in tree.leaves(tangents)}
+    for y in outs:
+        t, y = (y.slot, y.value) if type(y) is JvpTracer and y.trace is trace else (None, y)
+        if t is None:
+            t = np.zeros_like(y) if hasattr(y, "dtype") else type(y)(0)
+        elif isinstance(t, Tracer) or isinstance(y, Tracer):
+            pass
+        elif not hasattr(y, "dtype"):
+            t = complex(t) if isinstance(t, complex) else float(t)
+        elif type(y) is not ndarray:
+            t = y.dtype.type(t)
+        elif type(t) is not ndarray or t.base is not None or id(t) in ids or not t.flags.writeable:
+            t = np.array(t, y.dtype)
+        ids.add(id(t))
+        out.append(t)
+    return out

@@ -7,8 +7,11 @@ would have raised in its place, so ``except TypeError`` written for plain NumPy 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 __all__ = [
     "ArgumentError",
@@ -91,8 +94,11 @@ def describe(x: Any) -> str:
     if x is None:
         return "None"
     if hasattr(x, "shape") and hasattr(x, "dtype"):
-        return f"{article(str(x.dtype))} {x.dtype} array of shape {tuple(x.shape)}"
-    text = repr(x)
+        # Tracers and what stands for an array are arrays to the reader; a subclass is what it is.
+        plain = type(x) is np.ndarray or isinstance(x, np.generic) or not hasattr(x, "__array__")
+        noun = "array" if plain or hasattr(x, "slot") else type(x).__name__
+        return f"{article(str(x.dtype))} {x.dtype} {noun} of shape {tuple(x.shape)}"
+    text = " ".join(repr(x).split())
     text = text if len(text) <= 40 else text[:37] + "..."
     return f"{text} ({article(type(x).__name__)} {type(x).__name__})"
 
@@ -108,6 +114,10 @@ def name_of(fn: Callable[..., Any]) -> str:
     >>> name_of(len)
     '`len`'
     """
-    code = getattr(fn, "__code__", None)
-    name = getattr(fn, "__name__", None) or type(fn).__name__
+    name = getattr(fn, "__name__", None)
+    while hasattr(fn, "__wrapped__") or isinstance(fn, functools.partial):
+        fn = fn.func if isinstance(fn, functools.partial) else fn.__wrapped__
+        name = name or getattr(fn, "__name__", None)
+    code = getattr(fn, "__code__", None) or getattr(type(fn).__call__, "__code__", None)
+    name = name or type(fn).__name__
     return f"`{name}`" if code is None else f"`{name}` ({code.co_filename}:{code.co_firstlineno})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import check_operand
+from .arrays import check_operand, shield
 from .core import Params, Primitive, Trace, Tracer, bind
 from .rules import cast
 from .tracer import ArrayTracer
@@ -41,7 +41,7 @@ class Pushforward(Trace):
                 tangents.append(None)
         ans = bind(p, primals, params)
         if p.jvp is None:
-            return ans
+            return shield(ans)
         t = p.jvp(ans, primals, tangents, params)
         if p.several:
             ts = t if t is not None else (None,) * len(ans)

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import tree
 from .arrays import Aval, aval, shape_of
-from .core import Params, Primitive, bind, is_traceable
+from .core import Params, Primitive, Tracer, bind, is_traceable
 from .errors import GraphError, describe
 
 
@@ -110,7 +110,8 @@ class Graph:
             ans = bind(eqn.primitive, [read(a) for a in eqn.operands], eqn.params)
             answers = ans if eqn.primitive.several else (ans,)
             env.update(zip(eqn.outputs, answers, strict=True))
-        return tree.unflatten(self.out_structure, [read(a) for a in self.outputs])
+        results = [env[a] if isinstance(a, Var) else _fresh(a.value) for a in self.outputs]
+        return tree.unflatten(self.out_structure, results)
 
     # ------------------------------------------------------------------ checking
     def check(self) -> None:
@@ -196,6 +197,11 @@ class Graph:
             lines.append(f'  out{k} [shape=box, style=bold, label="output {k}"];')
             lines.extend(edges(f"out{k}", [a]))
         return "\n".join([*lines, "}"])
+
+
+def _fresh(x: Any) -> Any:
+    """A captured array as a result: a copy, because the graph goes on using it."""
+    return x.copy() if hasattr(x, "copy") and not isinstance(x, Tracer) else x
 
 
 _KINDS = {"f": "f", "c": "c", "i": "i", "u": "u"}

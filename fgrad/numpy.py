@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as _np
 
+from . import ops as _ops  # noqa: F401  fills FRONTS
 from .arrays import namespace as _namespace
 from .arrays import shape_of as _shape_of
 from .core import FRONTS as _FRONTS

@@ -4,10 +4,14 @@ While the function runs, each operation on a traced value appends one tuple to t
 pullback walks the tape from the end, adds up cotangents in a list, and drops each record as it
 leaves it. No graph to sort and no recursion: a chain of a million operations works.
 
-A record is ``(i, j, pull_i, pull_j, ans, x, y)``: the slots of one or two parents (-1 for an
-operand that isn't traced), the functions that pull a cotangent back to each, and what they need
-of the answer and the operands (for one operand, ``y`` holds the params). Anything with more
-operands is ``(-1, -2, primitive, (active, parents), ans, operands, params)``.
+A record is ``(i, j, pull_i, pull_j, ans, x, y)``: the slots of two parents (NONE for an operand
+that isn't traced), the rules that pull a cotangent back to each, and what they need of the answer
+and the operands. In place of j, a record of another form has its number:
+
+    UNARY    ``pull(g, ans, x)``
+    LINEAR   ``pull(g, x, **y)``, one operand with params
+    GENERAL  any number of operands: ``(-1, GENERAL, p, (active, parents), ans, operands, params)``
+    PART     one of several answers: adds to the cotangents of the operation's record
 """
 
 from __future__ import annotations
@@ -24,15 +28,21 @@ from .arrays import (
     Hold,
     aval,
     check_operand,
+    digest,
     lock,
+    lockable,
     namespace,
     ndarray,
     release,
     shape_of,
+    shield,
 )
 from .core import Params, Primitive, Refusing, Trace, Tracer, bind
 from .rules import Deferred, cast, unbroadcast
 from .tracer import ArrayTracer
+
+
+NONE, UNARY, LINEAR, GENERAL, PART = -1, -2, -3, -4, -5
 
 
 class TapeTracer(ArrayTracer):
@@ -56,16 +66,20 @@ class Parts:
 class Tape(Trace):
     """The record of one run of a function."""
 
+    #: Whether to take fingerprints of the arrays that are held, for a pullback that comes later.
+    witness = False
+
     def __init__(self, name: str, fn: Callable[..., Any]) -> None:
-        super().__init__(name, fn)
+        self.level, self.name, self.fn = Trace._serial(), name, fn
         self.nodes: list[Any] = []
         self.inputs = 0
+        self.open = True
         self.holds: list[Hold] = []
-        self.held: dict[int, Any] = {}
+        self.held: dict[int, tuple[Any, bytes]] = {}
 
-    @property
-    def finished(self) -> type[Trace]:
-        return FinishedTape
+    def finish(self) -> None:
+        self.open = False
+        self.__class__ = FinishedTape
 
     # ------------------------------------------------------------------ recording
     def watch(self, leaves: Sequence[Any]) -> list[Any]:
@@ -83,17 +97,17 @@ class Tape(Trace):
         if not p.pull:
             return self.process(p, (x,), params or {})
         a = x.value
-        if isinstance(a, Tracer):
-            ans = a.trace.unary(p, a, params)
-        else:
+        pull, keep = p.pull[0], p.keep[0]
+        if type(a) is ndarray:
             ans = p.impl(a, **params) if params else p.impl(a)
-        pull = p.pull[0]
-        try:
             if a.dtype is not ans.dtype:
-                pull = partial(_fitted, pull, a.shape, a.dtype)
-        except AttributeError:  # a Python number
-            pull = partial(_fitted, pull, *_shape_dtype(a))
-        keep = p.keep[0]
+                pull = partial(fitted, pull, a.shape, a.dtype)
+        else:
+            if isinstance(a, Tracer):
+                ans = a.trace.unary(p, a, params)
+            else:
+                ans = p.impl(a, **params) if params else p.impl(a)
+            pull = partial(fitted, pull, *_shape_dtype(a))
         if keep[1]:
             if type(a) is not ndarray or x.slot < self.inputs or a.base is not None:
                 a = self.keep(a)
@@ -102,7 +116,8 @@ class Tape(Trace):
         nodes = self.nodes
         out = TapeTracer()
         out.trace, out.value, out.slot = self, ans, len(nodes)
-        nodes.append((x.slot, -1, pull, None, ans if keep[0] else None, a, params))
+        form = UNARY if params is None else LINEAR
+        nodes.append((x.slot, form, pull, None, ans if keep[0] else None, a, params))
         return out
 
     def binary(self, p: Primitive, x: Any, y: Any) -> Any:
@@ -121,23 +136,25 @@ class Tape(Trace):
             a, i, b, j, keep = x, -1, y.value, y.slot, p.keep[1]
         ans = p.impl(a, b)
         pull_x, pull_y = p.pull
-        try:
-            dtype = ans.dtype
-            if p.shaped:
-                if i >= 0 and a.dtype is not dtype:
-                    pull_x = partial(_fitted, pull_x, a.shape, a.dtype)
-                if j >= 0 and b.dtype is not dtype:
-                    pull_y = partial(_fitted, pull_y, b.shape, b.dtype)
-            else:
-                shape = ans.shape
-                if i >= 0 and (a.shape != shape or a.dtype is not dtype):
-                    pull_x = partial(_fitted, pull_x, a.shape, a.dtype)
-                if j >= 0 and (b.shape != shape or b.dtype is not dtype):
-                    pull_y = partial(_fitted, pull_y, b.shape, b.dtype)
-        except AttributeError:  # Python numbers
-            dtype = None
-            pull_x = partial(_fitted, pull_x, *_shape_dtype(a))
-            pull_y = partial(_fitted, pull_y, *_shape_dtype(b))
+        dtype = None
+        if (
+            type(a) is ndarray
+            and type(b) is ndarray
+            and a.dtype is b.dtype
+            and (p.shaped or a.shape == b.shape)
+        ):
+            pass  # by far the commonest: nothing was broadcast or promoted
+        else:
+            s, dtype = _shape_dtype(ans)
+            if dtype.kind not in "fcbiu":
+                check_operand(a, p.name)
+                check_operand(b, p.name)
+            s_x, d_x = _shape_dtype(a)
+            s_y, d_y = _shape_dtype(b)
+            if d_x is not dtype or (s_x != s and not p.shaped) or type(a) in PYTHON_SCALARS:
+                pull_x = partial(fitted, pull_x, s_x, d_x)
+            if d_y is not dtype or (s_y != s and not p.shaped) or type(b) in PYTHON_SCALARS:
+                pull_y = partial(fitted, pull_y, s_y, d_y)
         if p.pull[0] is None:
             i = -1
             if j < 0:
@@ -183,7 +200,9 @@ class Tape(Trace):
                 below.append(x)
         ans = bind(p, below, params)
         if p.vjp is None:
-            return ans
+            return shield(ans)
+        if type(ans) is ndarray and ans is below[0]:  # np.real of real values
+            ans = ans.copy()
         keep_ans = any(p.needs(i, -1) for i in active)
         kept = [
             self.keep(x) if any(p.needs(i, k) for i in active) else aval(x)
@@ -191,14 +210,14 @@ class Tape(Trace):
         ]
         nodes = self.nodes
         slot = len(nodes)
-        record = (-1, -2, p, (active, parents), ans if keep_ans else None, kept, params)
+        record = (-1, GENERAL, p, (active, parents), ans if keep_ans else None, kept, params)
         nodes.append(record)
         if not p.several:
             return self._tracer(ans, slot)
         outs = []
         for k, y in enumerate(ans):
             outs.append(self._tracer(y, len(nodes)))
-            nodes.append((slot, -1, _part, None, None, None, k))
+            nodes.append((slot, PART, None, None, None, None, k))
         return tuple(outs)
 
     def _tracer(self, value: Any, slot: int) -> TapeTracer:
@@ -219,26 +238,27 @@ class Tape(Trace):
         if type(x) is ndarray:
             if dtype is not None and x.dtype is not dtype and x.dtype.kind in "biu":
                 return x.astype(dtype)
-            if x.nbytes <= SMALL:
+            if x.nbytes <= SMALL or not lockable(x):
                 return x.copy("K")
             if id(x) not in self.held:
-                self.held[id(x)] = x
+                self.held[id(x)] = (x, digest(x) if self.witness else b"")
                 lock(x, self.holds)
             return x
-        if isinstance(x, PYTHON_SCALARS):
+        if x is None or isinstance(x, PYTHON_SCALARS):
             return x
         if dtype is not None and x.dtype.kind in "biu":
             return x.astype(dtype)
         if isinstance(x, Tracer):
             y = type(x)()
-            y.trace, y.slot, y.value = x.trace, x.slot, self.keep(x.value)
+            y.trace, y.slot, y.value = x.trace, self.keep(x.slot), self.keep(x.value)
             return y
-        return x
+        return self.keep(x.view(ndarray)) if isinstance(x, ndarray) else x
 
     def release(self) -> None:
         """Let go of all arrays that the tape has made read-only."""
-        release(self.holds)
-        self.held.clear()
+        if self.holds:
+            release(self.holds)
+            self.held.clear()
 
     # ------------------------------------------------------------------ walking back
     def backward(self, outs: Sequence[tuple[int, Any]], free: bool) -> list[Any]:
@@ -259,21 +279,33 @@ class Tape(Trace):
             i, j, pull_x, pull_y, ans, x, y = nodes.pop()
             if type(g) is Deferred:
                 g = g.total()
-            if i >= 0:
-                c = pull_x(g, ans, x, y)
-                old = cts[i]
-                cts[i] = c if old is None else old + c
             if j >= 0:
                 c = pull_y(g, ans, x, y)
                 old = cts[j]
                 cts[j] = c if old is None else old + c
-            elif j == -2:
+                if i < 0:
+                    continue
+                c = pull_x(g, ans, x, y)
+            elif j == UNARY:
+                c = pull_x(g, ans, x)
+            elif j == NONE:
+                c = pull_x(g, ans, x, y)
+            elif j == LINEAR:
+                c = pull_x(g, x, **y)
+            elif j == PART:
+                c = Parts([(y, g)])
+            else:
                 _general(cts, g, pull_x, *pull_y, ans, x, y)
+                continue
+            old = cts[i]
+            # A traced array would refuse a deferred one as its right operand.
+            cts[i] = c if old is None else c + old if type(c) is Deferred else old + c
         return [c.total() if type(c) is Deferred else c for c in cts]
 
 
 class FinishedTape(Refusing, Tape):
     """A tape that is complete: it refuses further operations and can be walked back."""
+
 
 
 def _general(
@@ -296,27 +328,25 @@ def _general(
     for i, parent, c in zip(active, parents, p.vjp(active, g, ans, operands, params), strict=True):
         if c is None:
             continue
-        x = operands[i]
         if type(c) is not Deferred:
-            c = unbroadcast(c, x.shape, x.dtype)
-        cts[parent] = c if cts[parent] is None else cts[parent] + c
+            c = unbroadcast(c, *_shape_dtype(operands[i]))
+        old = cts[parent]
+        cts[parent] = c if old is None else c + old if type(c) is Deferred else old + c
 
 
-def _fitted(
-    pull: Callable[..., Any], shape: tuple[int, ...], dtype: Any, g: Any, ans: Any, x: Any, y: Any
+def fitted(
+    pull: Callable[..., Any], shape: tuple[int, ...], dtype: Any, g: Any, /, *args: Any, **params: Any
 ) -> Any:
     """Pull back to an operand that was broadcast or promoted."""
-    c = pull(g, ans, x, y)
+    c = pull(g, *args, **params)
     return c if type(c) is Deferred else unbroadcast(c, shape, dtype)
 
 
-def _part(g: Any, ans: Any, x: Any, k: int) -> Parts:
-    return Parts([(k, g)])
-
-
 def _shape_dtype(x: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    a = aval(x)
-    return a.shape, a.dtype
+    try:
+        return x.shape, x.dtype
+    except AttributeError:  # a Python number
+        return (), np.result_type(type(x))
 
 
 # ------------------------------------------------------------------ the surface
@@ -325,23 +355,39 @@ def lower(tape: Trace, x: Any) -> Any:
     return x.value if isinstance(x, Tracer) and x.trace is tape else x
 
 
+def one_like(value: Any) -> Any:
+    """The cotangent that starts a gradient: a one of the dtype of a scalar."""
+    if isinstance(value, np.generic):
+        return type(value)(1)
+    return np.ones_like(value) if hasattr(value, "dtype") else 1.0
+
+
 def surface(leaves: Sequence[Any], cts: Sequence[Any], seen: Sequence[Any] = ()) -> list[Any]:
     """Cotangents as users get them: zeros for None, the leaf's own kind, no shared memory.
 
     The cotangents of x and y in ``x + y`` are one array inside; whoever scales one of the two in
     place must not scale the other.
     """
-    ids = {id(s) for s in seen}
+    if not seen and len({*map(id, cts)}) == len(leaves):
+        for leaf, c in zip(leaves, cts, strict=True):
+            if type(c) is not ndarray or type(leaf) is not ndarray or c.base is not None:
+                break
+            if c.dtype is not leaf.dtype:
+                break
+        else:
+            return list(cts)
     out = []
+    ids = {id(x) for x in seen}
     for leaf, c in zip(leaves, cts, strict=True):
-        if type(c) is ndarray:
-            if c.base is not None or id(c) in ids or not c.flags.writeable:
+        if type(c) is ndarray and type(leaf) is ndarray:
+            if c.dtype is not leaf.dtype:  # such as big-endian
+                c = c.astype(leaf.dtype)
+            elif c.base is not None or id(c) in ids:
                 c = c.copy()
             ids.add(id(c))
-            if type(leaf) is ndarray:
-                out.append(c)
-                continue
-        out.append(_like(leaf, c))
+            out.append(c)
+        else:
+            out.append(_like(leaf, c))
     return out
 
 
@@ -350,6 +396,8 @@ def _like(leaf: Any, c: Any) -> Any:
     if c is None:
         if isinstance(leaf, PYTHON_SCALARS):
             return type(leaf)(0)
+        if isinstance(leaf, Tracer):
+            return np.zeros_like(leaf)
         c = namespace(leaf).zeros(shape_of(leaf), leaf.dtype)
         return c[()] if isinstance(leaf, np.generic) else c
     if isinstance(c, Tracer):
@@ -358,4 +406,7 @@ def _like(leaf: Any, c: Any) -> Any:
         return complex(c) if isinstance(leaf, complex) else float(c)
     if type(leaf) is ndarray and type(c) is not ndarray:
         return np.asarray(c, leaf.dtype)
-    return cast(c, leaf.dtype)
+    c = cast(c, leaf.dtype)
+    if type(c) is ndarray:  # of a NumPy scalar, or of an array in a file
+        c = c[()] if isinstance(leaf, np.generic) else c.copy()
+    return c

@@ -39,27 +39,27 @@ def unbroadcast(g: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array
         if len(g_shape) == 2 and type(g) is ndarray and g.dtype.char in "fd" and g.size:
             # A bias: a product with ones takes a third of the time of a sum along an axis.
             if shape == (g_shape[0], 1):
-                return cast(g.dot(_ones(g_shape[1], 1, g.dtype)), dtype)
+                return cast(g.dot(ones(g_shape[1], 1, g.dtype)), dtype)
             if shape == (g_shape[1],):
-                return cast(_ones(1, g_shape[0], g.dtype).dot(g)[0], dtype)
+                return cast(ones(1, g_shape[0], g.dtype).dot(g)[0], dtype)
         extra = len(g_shape) - len(shape)
         if extra > 0:
             g = np.add.reduce(g, axis=tuple(range(extra)))
             g_shape = shape_of(g)
-        ones = tuple([i for i, n in enumerate(shape) if n == 1 and g_shape[i] != 1])
-        if ones:
-            g = np.add.reduce(g, axis=ones, keepdims=True)
+        axes = tuple([i for i, n in enumerate(shape) if n == 1 and g_shape[i] != 1])
+        if axes:
+            g = np.add.reduce(g, axis=axes, keepdims=True)
         if shape_of(g) != shape:  # a scalar cotangent of a larger operand
             g = np.broadcast_to(g, shape)
     return cast(g, dtype)
 
 
 @lru_cache(maxsize=64)
-def _ones(rows: int, columns: int, dtype: np.dtype[Any]) -> Array:
+def ones(rows: int, columns: int, dtype: np.dtype[Any]) -> Array:
     """Ones that everybody reads and nobody writes: a constant, made once for each shape."""
-    ones = np.ones((rows, columns), dtype)
-    ones.flags.writeable = False
-    return ones
+    out = np.ones((rows, columns), dtype)
+    out.flags.writeable = False
+    return out
 
 
 def cast(g: Array, dtype: np.dtype[Any]) -> Array:
@@ -235,7 +235,7 @@ def elementwise(
 
     p = Primitive(
         name=_name(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=line_up,
-        needs=needs, keep=_keep(needs, n), pull=tuple(_pull(d, n) for d in terms),
+        needs=needs, keep=_keep(needs, n), pull=tuple(terms),
     )  # fmt: skip
     if n == 1:
         return _declare(fn, p, unary_front(p))
@@ -280,13 +280,6 @@ def _term(d: Any, n: int) -> Callable[..., Any] | None:
     return lambda t, ans, x, y: t * d(ans, x, y)
 
 
-def _pull(term: Callable[..., Any] | None, n: int) -> Callable[..., Any] | None:
-    """The same as ``pull(g, ans, x, y)``; for one operand there is no y."""
-    if term is None or n == 2:
-        return term
-    return lambda g, ans, x, params: term(g, ans, x)
-
-
 # ------------------------------------------------------------------ linear
 def linear(
     fn: Callable[..., Any],
@@ -323,13 +316,10 @@ def linear(
             c = transpose(g, *xs, **params)
             return [c[i] if i < len(c) else None for i in active] if isinstance(c, (tuple, list)) else [c]
 
-        def pull(g: Array, ans: Array, x: Any, params: Params) -> Any:
-            return transpose(g, x, **params)
-
         p = Primitive(
             name=name or _name(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
             needs=lambda i, k: operands is not None and k >= operands,
-            keep=((False, False),), pull=(pull,), shaped=True,
+            keep=((False, False),), pull=(transpose,), shaped=True,
         )  # fmt: skip
         return _declare(fn, p, general_front(p, canonical))
 
@@ -348,9 +338,9 @@ def multilinear(
 
     Args:
         fn: NumPy's function.
-        transposes: one per operand, ``(g, *operands, **params)``, the cotangent of that operand,
-            for which an aval is given; or a single one, ``(i, g, *operands, **params)``, for any
-            number of operands.
+        transposes: one per operand, ``(g, ans, *operands, **params)``, the cotangent of that
+            operand, for which an aval is given; or a single one, ``(i, g, *operands, **params)``,
+            for any number of operands. They don't read the answer.
         batch, impl, name: as for `linear`.
     """
     variadic = len(transposes) == 1
@@ -373,22 +363,18 @@ def multilinear(
         ) -> list[Any]:
             if variadic:
                 return [transposes[0](i, g, *xs, **params) for i in active]
-            return [transposes[i](g, *xs, **params) for i in active]
+            return [transposes[i](g, ans, *xs, **params) for i in active]
 
         p = Primitive(
             name=name or _name(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
             needs=needs, keep=() if variadic else _keep(needs, 2), shaped=True,
-            pull=() if variadic else tuple(map(_pull_pair, transposes)),
+            pull=() if variadic else transposes,
         )  # fmt: skip
         if p.pull:
             return _declare(fn, p, _pair(p, canonical), operator_of(p))
         return _declare(fn, p, general_front(p, canonical))
 
     return declare
-
-
-def _pull_pair(d: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda g, ans, x, y: d(g, x, y)
 
 
 def _pair(p: Primitive, canonical: Canonical) -> Callable[..., Any]:

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 from . import tree
 from .arrays import aval, check_operand, is_array, ndarray
-from .core import Params, Primitive, Trace, Tracer, bind, is_traceable
+from .checks import run
+from .core import Params, Primitive, Trace, Tracer, bind, is_traceable, refuse_finished
 from .errors import ArgumentError, TracerConversionError, describe
 from .graph import Const, Equation, Graph, Var
 from .tracer import ArrayTracer
@@ -21,6 +22,7 @@ class StageTracer(ArrayTracer):
     """A value that is being recorded; `slot` is its variable."""
 
     __slots__ = ()
+    HIDES = True
 
     def __bool__(self) -> NoReturn:
         raise TracerConversionError(
@@ -97,6 +99,7 @@ def make_graph(f: Callable[..., Any]) -> Callable[..., Graph]:
         name = getattr(f, "__name__", type(f).__name__)
         leaves, in_structure = tree.flatten((args, kwargs))
         for path, x in tree.leaves_with_path((args, kwargs)):
+            refuse_finished(x, "make_graph")
             if not is_traceable(x):
                 raise ArgumentError(
                     "make_graph wants arguments that are pytrees of arrays.",
@@ -107,11 +110,13 @@ def make_graph(f: Callable[..., Any]) -> Callable[..., Graph]:
         tracers = [trace.tracer(x) for x in leaves]
         new_args, new_kwargs = tree.unflatten(in_structure, tracers)
         try:
-            out = f(*new_args, **new_kwargs)
+            out = run(trace, f, new_args, new_kwargs)
         finally:
             trace.finish()
         outs, out_structure = tree.flatten(out)
         for path, y in tree.leaves_with_path(out):
+            if not (isinstance(y, Tracer) and y.trace is trace):
+                refuse_finished(y, "make_graph")
             if not isinstance(y, Tracer) and not is_array(y):
                 raise ArgumentError(
                     f"make_graph wants {name} to return a pytree of arrays.",

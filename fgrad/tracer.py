@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .core import FRONTS, Tracer
-from .errors import NoRuleError, TracerConversionError
+from .core import FRONTS, Tracer, full_lower
+from .errors import NoRuleError, TracerConversionError, describe
 
 #: Function -> stem of the operator's methods, `__add__` and `__radd__`.
 BINARY_OPERATORS = {
@@ -56,17 +56,31 @@ INSTEAD = {
 }
 
 
+#: Methods of arrays that write into the array -> what to type instead.
+WRITING_METHODS = {
+    "sort": "np.sort(x)", "partition": "np.partition(x, kth)", "fill": "np.full_like(x, v)",
+    "put": "x.at[i].set(v)", "itemset": "x.at[i].set(v)", "resize": "np.resize(x, shape)",
+    "setfield": "x.at[i].set(v)", "setflags": "np.copy(x)", "byteswap": "np.copy(x)",
+}  # fmt: skip
+
+
 class ArrayTracer(Tracer):
     """A traced array. It has the methods and operators of `numpy.ndarray` that don't write."""
 
     __slots__ = ()
     __array_priority__ = 1000.0
+    #: Whether tracers of this kind show no value: it would be that of a batch, or of one example.
+    HIDES = False
 
     # ------------------------------------------------------------------ facts
     @property
     def shape(self) -> tuple[int, ...]:
         """Lengths of the axes that the function sees."""
-        return getattr(self.value, "shape", ())
+        try:
+            shape: tuple[int, ...] = self.value.shape
+        except AttributeError:  # a Python number
+            return ()
+        return shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -93,11 +107,6 @@ class ArrayTracer(Tracer):
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
 
-    @property
-    def base(self) -> Any:
-        """The array whose memory the value below shares, if any."""
-        return getattr(self.value, "base", None)
-
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object")
@@ -114,14 +123,40 @@ class ArrayTracer(Tracer):
     def __repr__(self) -> str:
         return f"<{self.trace.name} tracer: {self.dtype}{list(self.shape)}>"
 
+    def __str__(self) -> str:
+        # The values, for those who print to understand; text has no derivative to lose.
+        value = full_lower(self)
+        if self.hides or getattr(value, "size", 1) > 100:
+            return repr(self)
+        return f"<{self.trace.name} tracer: {self.dtype}{list(self.shape)} = {value}>"
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if self.hides or self.shape:
+            raise TracerConversionError(
+                f"The format {spec!r} wants a single number whose value is known.",
+                repr(self),
+                "leave the format away (f'{x}'), or print outside the transformed function",
+            )
+        return format(full_lower(self).item() if hasattr(self.value, "dtype") else full_lower(self), spec)
+
+    @property
+    def hides(self) -> bool:
+        """Whether the value stands for many: those of a batch, or of all calls of a graph."""
+        x: Any = self
+        while isinstance(x, ArrayTracer):
+            if type(x).HIDES:
+                return True
+            x = x.value
+        return False
+
     # ------------------------------------------------------------------ NumPy's protocols
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
-            if kwargs:
-                inputs = _ufunc_keywords(ufunc, inputs, kwargs)
             front = FRONTS.get(ufunc)
             if front is not None:
-                return front(*inputs)
+                return front(*_ufunc_keywords(ufunc, inputs, kwargs) if kwargs else inputs)
             raise no_rule(ufunc.__name__)
         if method == "outer" and ufunc in FRONTS:
             x, y = inputs
@@ -137,7 +172,7 @@ class ArrayTracer(Tracer):
             raise TracerConversionError(
                 f"`np.{ufunc.__name__}.at` writes into its first argument, which a traced "
                 "function must not do.",
-                f"{type(inputs[0]).__name__} and traced operands",
+                f"np.{ufunc.__name__}.at(a, i, v) with " + ", ".join(map(describe, inputs)),
                 "make a changed copy: fgrad.at(x)[i].add(v) (set, multiply, min, max)",
             )
         raise no_rule(f"{ufunc.__name__}.{method}")
@@ -151,8 +186,11 @@ class ArrayTracer(Tracer):
     # ------------------------------------------------------------------ methods of their own form
     def __pow__(self, y: Any) -> Any:
         # x ** 2 is np.square(x), in NumPy too: the one power that is everywhere.
-        if type(y) in (int, float) and y == 2:
-            return FRONTS[np.square](self)
+        if type(y) in (int, float):
+            if y == 2:
+                return FRONTS[np.square](self)
+            if y in (0.5, -1) and self.dtype.kind in "fc":
+                return FRONTS[np.sqrt if y == 0.5 else np.reciprocal](self)
         return FRONTS[np.power](self, y)
 
     def __divmod__(self, y: Any) -> tuple[Any, Any]:
@@ -222,7 +260,12 @@ class ArrayTracer(Tracer):
         )
 
     __index__ = __int__
-    __complex__ = __float__
+
+    def __complex__(self) -> NoReturn:
+        raise self.cannot_become(
+            "a Python complex number",
+            "leave it an array; x.astype(complex), or 1j * x, makes it complex",
+        )
 
     def item(self, *args: Any) -> NoReturn:
         """Refused: a plain number has no derivative."""
@@ -230,7 +273,10 @@ class ArrayTracer(Tracer):
 
     def tolist(self) -> NoReturn:
         """Refused: a list of plain numbers has no derivatives."""
-        self.__array__()
+        raise self.cannot_become(
+            "a list of Python numbers",
+            "leave it an array, or list(x), whose elements are traced",
+        )
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise TracerConversionError(
@@ -260,8 +306,11 @@ class ArrayTracer(Tracer):
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__") or not hasattr(np.ndarray, name):
             raise AttributeError(f"a traced array has no attribute {name!r}")
-        if name in ("sort", "fill", "put", "partition", "resize", "setflags", "itemset"):
-            to_do = f"it writes into the array; use np.{name}(x) or x.at[i].set(v), which don't"
+        to_do = WRITING_METHODS.get(name)
+        if to_do is not None:
+            to_do = f"it writes into the array; {to_do} makes a changed copy"
+        elif hasattr(np, name):
+            raise no_rule(name, INSTEAD.get(getattr(np, name)))
         else:
             to_do = "compute it from the untraced array, outside the transformed function"
         raise MissingMethodError(f"`x.{name}` is not there for traced arrays.", repr(self), to_do)

@@ -3,7 +3,9 @@
 from . import casts as casts
 from . import contract as contract
 from . import index as index
+from . import join as join
 from . import linalg as linalg
 from . import reduce as reduce
 from . import shape as shape
 from . import ufuncs as ufuncs
+from . import update as update

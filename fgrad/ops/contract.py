@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..arrays import from_end, ndarray, ndim_of, shape_of
-from ..core import Array, Params, bind
+from ..core import PRIMITIVES, Array, Params, bind
 from ..rules import line_up, multilinear, unbroadcast
 from ..tracer import register
-from .index import at
+from .update import at
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def mT(x: Any) -> Any:  # noqa: N802
@@ -26,7 +29,19 @@ def mm(x: Any, y: Any) -> Any:
     return np.matmul(x, y)
 
 
-def _matmul_x(g: Array, x: Any, y: Array) -> Array:
+def _matmul_impl(x: Any, y: Any) -> Any:
+    """`mm` where both give the same bits: contiguous matrices of float64 or of float32."""
+    if (
+        type(x) is ndarray and type(y) is ndarray and x.ndim == 2 and y.ndim == 2
+        and x.dtype is y.dtype and x.dtype.char in "df" and x.flags.forc and y.flags.forc
+    ):  # fmt: skip
+        return x.dot(y)
+    return np.matmul(x, y)
+
+
+def _matmul_x(g: Array, ans: Array, x: Any, y: Array) -> Array:
+    if type(g) is ndarray and type(y) is ndarray and g.ndim == 2 and y.ndim == 2:
+        return g.dot(y.T)
     if y.ndim == 1:
         c = g * y if x.ndim == 1 else np.expand_dims(g, -1) * y
     elif x.ndim == 1:
@@ -36,7 +51,9 @@ def _matmul_x(g: Array, x: Any, y: Array) -> Array:
     return c if shape_of(c) == x.shape else unbroadcast(c, x.shape, c.dtype)
 
 
-def _matmul_y(g: Array, x: Array, y: Any) -> Array:
+def _matmul_y(g: Array, ans: Array, x: Array, y: Any) -> Array:
+    if type(g) is ndarray and type(x) is ndarray and g.ndim == 2 and x.ndim == 2:
+        return x.T.dot(g)
     if x.ndim == 1:
         c = g * x if y.ndim == 1 else np.expand_dims(x, -1) * np.expand_dims(g, -2)
     elif y.ndim == 1:
@@ -77,7 +94,7 @@ def _squeezed(x: Any, y: Any, bx: bool, by: bool) -> Any:
     return np.squeeze(out, -2 if ny != 1 else -1) if nx == 1 else out
 
 
-@multilinear(np.matmul, _matmul_x, _matmul_y, batch=_matmul_batch, impl=mm)
+@multilinear(np.matmul, _matmul_x, _matmul_y, batch=_matmul_batch, impl=_matmul_impl)
 def matmul(x1: Any, x2: Any) -> Any:
     """`numpy.matmul`."""
     return (x1, x2), {}
@@ -97,14 +114,47 @@ def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     return out[..., 0, 0]
 
 
+# The axes of dot(a, b) are those of a but the last, then those of b but the last but one.
+def _dot_a(g: Array, ans: Array, a: Any, b: Array) -> Array:
+    n, m = a.ndim, b.ndim
+    if n == 0 or m == 0:
+        return unbroadcast(g * b, a.shape, g.dtype)
+    if n <= 2 and m <= 2:
+        return _matmul_x(g, ans, a, b)
+    if m == 1:
+        return np.expand_dims(g, -1) * b
+    return tensordot(g, b, (list(range(1 - m, 0)), [*range(m - 2), m - 1]))
+
+
+def _dot_b(g: Array, ans: Array, a: Array, b: Any) -> Array:
+    n, m = a.ndim, b.ndim
+    if n == 0 or m == 0:
+        return unbroadcast(g * a, b.shape, g.dtype)
+    if n <= 2 and m <= 2:
+        return _matmul_y(g, ans, a, b)
+    rows = list(range(n - 1))
+    c = tensordot(a, g, (rows, rows))
+    return c if m == 1 else np.moveaxis(c, 0, -2)
+
+
+def _dot_batch(p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+    n, m = (ndim_of(x) - b for x, b in zip(xs, batched, strict=True))
+    if 1 <= n <= 2 and 1 <= m <= 2:
+        return _matmul_batch(PRIMITIVES["matmul"], size, xs, batched, params)
+    left, right = LETTERS[: max(n - 1, 0)], LETTERS[n : n + max(m - 1, 0)]
+    k = "Z" if n and m else ""  # what is summed over; a number has no such axis
+    if k:
+        terms = [left + k, right[:-1] + k + right[-1:]]
+    else:
+        terms = [LETTERS[:n], LETTERS[:m]]
+    a, b = ("Y" * flag + term for flag, term in zip(batched, terms, strict=True))
+    return np.einsum(f"{a},{b}->Y{left + right if k else terms[0] + terms[1]}", *xs)
+
+
+@multilinear(np.dot, _dot_a, _dot_b, batch=_dot_batch, impl=lambda a, b: np.dot(a, b))
 def dot(a: Any, b: Any, out: None = None) -> Any:
     """`numpy.dot`."""
-    n, m = ndim_of(a), ndim_of(b)
-    if n == 0 or m == 0:
-        return np.multiply(a, b)
-    if n <= 2 and m <= 2:
-        return np.matmul(a, b)
-    return tensordot(a, b, ((n - 1,), (max(m - 2, 0),)))
+    return (a, b), {}
 
 
 def vdot(a: Any, b: Any, /) -> Any:
@@ -144,10 +194,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     rows, columns = (int(np.prod(s, dtype=np.int64)) for s in (free_a, free_b))
     x = np.reshape(np.transpose(a, [*rest_a, *axes_a]), (rows, n))
     y = np.reshape(np.transpose(b, [*axes_b, *rest_b]), (n, columns))
-    return np.reshape(np.matmul(x, y), (*free_a, *free_b))
+    return np.reshape(np.dot(x, y), (*free_a, *free_b))
 
 
-register(np.dot, dot)
 register(np.vdot, vdot)
 register(np.inner, inner)
 register(np.outer, outer)
@@ -157,9 +206,6 @@ register(np.linalg.tensordot, lambda x1, x2, /, *, axes=2: tensordot(x1, x2, axe
 
 
 # ------------------------------------------------------------------ einsum
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
 def _parse(subscripts: str, ranks: Sequence[int]) -> tuple[list[str], str]:
     """Labels of each operand and of the result, with letters in place of dots."""
     subscripts = subscripts.replace(" ", "")

@@ -108,8 +108,8 @@ def batched_index(
     before, together, _ = _layout(spec, ndim)
     start = before if together else 0
     rank = max(ndim_of(a) - f for a, f in zip(arrays, flags, strict=True))
-    used = sum(1 for s in spec if s is not None and s is not Ellipsis)
-    total = rank + ndim - used + sum(1 for s in spec if s is None)
+    total = rank + ndim - sum(1 for s in spec if s is HERE or isinstance(s, int))
+    total += sum(1 for s in spec if s is None)
     if not any(flags):  # x alone is batched: the batch axis is one more slice in front
         out: Spec = (slice(None), *spec)
         if together:
@@ -213,14 +213,12 @@ def _known(arrays: Sequence[Any]) -> list[Any]:
     return [np.zeros(shape_of(a), np.intp) for a in arrays]
 
 
-def _index_add_fn(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
+@linear(
+    _index_add_impl, _index_add_transpose, impl=_index_add_impl, batch=_scatter_batch, operands=2,
+    name="index_add",
+)  # fmt: skip
+def _index_add(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
     return (x, v, *arrays), {"spec": spec}
-
-
-_index_add_fn.__name__ = "index_add"
-_index_add = linear(
-    _index_add_fn, _index_add_transpose, impl=_index_add_impl, batch=_scatter_batch, operands=2
-)(_index_add_fn)
 
 
 def _index_set_impl(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
@@ -258,14 +256,12 @@ def _winners_traced(x: Any, arrays: Sequence[Any], spec: Spec) -> Any:
     return np.equal(bind_getitem(written, arrays, spec), number)
 
 
-def _index_set_fn(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
+@linear(
+    _index_set_impl, _index_set_transpose, impl=_index_set_impl, batch=_scatter_batch, operands=2,
+    name="index_set",
+)  # fmt: skip
+def _index_set(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
     return (x, v, *arrays), {"spec": spec}
-
-
-_index_set_fn.__name__ = "index_set"
-_index_set = linear(
-    _index_set_fn, _index_set_transpose, impl=_index_set_impl, batch=_scatter_batch, operands=2
-)(_index_set_fn)
 
 
 def bind_getitem(x: Any, arrays: Sequence[Any], spec: Spec) -> Any:
@@ -283,123 +279,6 @@ def bind_index_add(x: Any, v: Any, arrays: Sequence[Any], spec: Spec) -> Any:
 def bind_index_set(x: Any, v: Any, arrays: Sequence[Any], spec: Spec) -> Any:
     """``x.at[index].set(v)`` of an index that has been split."""
     return _index_set(x, v, *arrays, spec=spec)
-
-
-# ------------------------------------------------------------------ the front door
-class At:
-    """Changed copies of an array; made by ``x.at`` and `at`."""
-
-    __slots__ = ("_x",)
-
-    def __init__(self, x: Any) -> None:
-        self._x = x
-
-    def __getitem__(self, index: Any) -> Updater:
-        return Updater(self._x, index)
-
-
-class Updater:
-    """The part ``x.at[index]`` of an array, to be changed in a copy of it."""
-
-    __slots__ = ("_index", "_x")
-
-    def __init__(self, x: Any, index: Any) -> None:
-        self._x, self._index = x, index
-
-    def get(self) -> Any:
-        """``x[index]``."""
-        return self._x[self._index]
-
-    def set(self, value: Any) -> Any:
-        """A copy of x with ``x[index] = value``; of values for one place the last one stays."""
-        if isinstance(self._index, Tracer) and self._index.dtype == bool and np.ndim(value) == 0:
-            mask = self._index
-            mask = np.reshape(mask, (*mask.shape, *(1,) * (ndim_of(self._x) - mask.ndim)))
-            return np.where(mask, _typed(value, self._x), self._x)
-        spec, arrays = split_index(self._x, self._index)
-        return _index_set(self._x, _typed(value, self._x), *arrays, spec=spec)
-
-    def add(self, value: Any) -> Any:
-        """A copy of x with ``x[index] += value``; values for one place add up."""
-        spec, arrays = split_index(self._x, self._index)
-        return _index_add(self._x, _typed(value, self._x), *arrays, spec=spec)
-
-    def subtract(self, value: Any) -> Any:
-        """A copy of x with ``x[index] -= value``."""
-        return self.add(-_typed(value, self._x))
-
-    def multiply(self, value: Any) -> Any:
-        """A copy of x with ``x[index] *= value``; values for one place multiply."""
-        return self._combine(np.multiply, value)
-
-    def min(self, value: Any) -> Any:
-        """A copy of x with the smaller of ``x[index]`` and the value."""
-        return self._combine(np.minimum, value)
-
-    def max(self, value: Any) -> Any:
-        """A copy of x with the larger of ``x[index]`` and the value."""
-        return self._combine(np.maximum, value)
-
-    def _combine(self, fn: Any, value: Any) -> Any:
-        """Set ``fn(x[index], value)``, in several rounds where an index names a place twice."""
-        x = self._x
-        spec, arrays = split_index(x, self._index)
-        value = _typed(value, x)
-        if not arrays:
-            return bind_index_set(x, fn(bind_getitem(x, (), spec), value), (), spec)
-        if any(isinstance(a, Tracer) for a in arrays):
-            raise TracerConversionError(
-                f"x.at[i].{fn.__name__} wants indices whose values are known.",
-                "a traced array of indices",
-                "where no index occurs twice, write x.at[i].set(f(x[i], v))",
-            )
-        flat = np.arange(int(np.prod(x.shape))).reshape(x.shape)[join_index(spec, arrays)]
-        value = np.reshape(np.broadcast_to(value, flat.shape), (-1,))
-        x_flat = np.reshape(x, (-1,))
-        for places in _rounds(flat.reshape(-1)):
-            target = flat.reshape(-1)[places]
-            new = fn(x_flat[target], value[places])
-            x_flat = bind_index_set(x_flat, new, [target], (HERE,))
-        return np.reshape(x_flat, x.shape)
-
-
-def _rounds(flat: Any) -> list[Any]:
-    """Positions by how often their entry occurred before: within a round no entry occurs twice."""
-    order = np.argsort(flat, kind="stable")
-    ordered = flat[order]
-    first = np.searchsorted(ordered, ordered, side="left")
-    occurrence = np.empty(flat.size, np.intp)
-    occurrence[order] = np.arange(flat.size) - first
-    return [np.flatnonzero(occurrence == k) for k in range(occurrence.max(initial=-1) + 1)]
-
-
-def _typed(value: Any, x: Any) -> Any:
-    """The value in the dtype of the array it goes into, as in ``x[i] = value``."""
-    dtype = getattr(value, "dtype", None)
-    if dtype is None:
-        return np.asarray(value, x.dtype)
-    return value if dtype == x.dtype else np.astype(value, x.dtype)
-
-
-def at(x: Any) -> At:
-    """Changed copies of an array, plain or traced: ``at(x)[i].set(v)``.
-
-    >>> import numpy as np
-    >>> x = np.zeros(3)
-    >>> at(x)[1].set(5.0), at(x)[[0, 0]].add(np.array([1.0, 2.0]))
-    (array([0., 5., 0.]), array([3., 0., 0.]))
-
-    Args:
-        x: an array. It isn't changed.
-
-    Returns:
-        An object to be indexed; what comes back has ``set``, ``add``, ``subtract``, ``multiply``,
-        ``min``, ``max`` and ``get``. Indices that occur twice add, multiply ... twice.
-    """
-    return At(x)
-
-
-register(ArrayTracer.at, At)  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------ functions that index
@@ -450,35 +329,3 @@ def _plain(a: Any, name: str) -> Any:
             "use np.where(condition, x, y), which keeps the shape",
         )
     return mask
-
-
-def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """`numpy.split`: views one after another, as slices."""
-    n = shape_of(ary)[axis]
-    axis = axis % ndim_of(ary)
-    if isinstance(indices_or_sections, (int, np.integer)):
-        sections = int(indices_or_sections)
-        if n % sections:
-            raise ValueError("array split does not result in an equal division")
-    return array_split(ary, indices_or_sections, axis)
-
-
-def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """`numpy.array_split`."""
-    axis = axis % ndim_of(ary)
-    n = shape_of(ary)[axis]
-    if isinstance(indices_or_sections, (int, np.integer)):
-        each, extra = divmod(n, int(indices_or_sections))
-        sizes = [each + 1] * extra + [each] * (int(indices_or_sections) - extra)
-        cuts = [0, *np.cumsum(sizes).tolist()]
-    else:
-        cuts = [0, *(int(i) for i in indices_or_sections), n]
-    lead = (slice(None),) * axis
-    return [getitem(ary, (*lead, slice(i, j))) for i, j in zip(cuts, cuts[1:], strict=False)]
-
-
-register(np.split, split)
-register(np.array_split, array_split)
-register(np.vsplit, lambda ary, i: split(ary, i, 0))
-register(np.hsplit, lambda ary, i: split(ary, i, 1 if ndim_of(ary) > 1 else 0))
-register(np.dsplit, lambda ary, i: split(ary, i, 2))

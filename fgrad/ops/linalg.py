@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import axes_from_end, ndim_of
+from ..arrays import axes_from_end, ndim_of, shape_of
 from ..core import Array
 from ..errors import NoRuleError
 from ..rules import line_up, primitive, total, unbroadcast
@@ -126,13 +126,22 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
     return y if keepdims else np.squeeze(y, (row, column))
 
 
+def vector_norm(
+    x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2
+) -> Any:  # fmt: skip
+    """`numpy.linalg.vector_norm`: several axes count as one."""
+    n = ndim_of(x)
+    axes = axes_from_end(axis, n)
+    if len(axes) == 1:
+        return norm(x, ord, axes, keepdims)
+    rest = [i for i in range(-n, 0) if i not in axes]
+    flat = np.transpose(x, [*axes, *rest])
+    y = norm(np.reshape(flat, (-1, *shape_of(flat)[len(axes) :])), ord, 0)
+    return np.expand_dims(y, axes) if keepdims else y
+
+
 register(np.linalg.norm, norm)
-register(
-    np.linalg.vector_norm,
-    lambda x, /, *, axis=None, keepdims=False, ord=2: norm(
-        np.reshape(x, (-1,)) if axis is None else x, ord, -1 if axis is None else axis, keepdims
-    ),
-)
+register(np.linalg.vector_norm, vector_norm)
 register(
     np.linalg.matrix_norm,
     lambda x, /, *, keepdims=False, ord="fro": norm(x, ord, (-2, -1), keepdims),

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import axes_from_end, from_end, ndarray, ndim_of, shape_of
-from ..core import Array
+from ..core import PRIMITIVES, Array
 from ..errors import NoRuleError
-from ..rules import constant, linear, primitive
+from ..rules import apply, constant, linear, primitive
 from ..tracer import register
 
 _NONE: Any = np._NoValue
@@ -35,7 +35,11 @@ def _prepare(x: Any, dtype: Any, where: Any, fill: Any) -> Any:
 
 def spread(g: Array, x: Any, axis: tuple[int, ...], keepdims: bool) -> Array:
     """The transpose of a sum: the cotangent once for each element."""
-    if type(g) is ndarray or isinstance(g, np.generic):
+    if isinstance(g, np.generic):
+        out = np.empty(x.shape, g.dtype)
+        out.fill(g)
+        return out
+    if type(g) is ndarray:
         out = np.empty(x.shape, g.dtype)
         out[...] = _keepdims(g, axis, keepdims)
         return out
@@ -48,6 +52,8 @@ def _keepdims(g: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
 
 def _sum_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     if type(x) is ndarray:  # np.sum spends longer on its way here than on adding small arrays
+        if len(axis) == x.ndim and not keepdims:
+            return np.add.reduce(x, None)
         return np.add.reduce(x, axis=axis, keepdims=keepdims)
     return np.sum(x, axis=axis, keepdims=keepdims)
 
@@ -58,6 +64,8 @@ def sum_(
     initial: Any = _NONE, where: Any = _NONE,
 ) -> Any:  # fmt: skip
     """`numpy.sum`."""
+    if axis is None and dtype is None and out is None and keepdims is False and where is _NONE:
+        return (a,), _ALL[ndim_of(a)]
     _given(out=out)
     x = _prepare(a, dtype, where, 0)
     return (x,), {"axis": axes_from_end(axis, ndim_of(x)), "keepdims": keepdims is True}
@@ -78,17 +86,27 @@ register(np.sum, _with_initial(sum_, np.add))
 
 
 def _mean_spread(g: Array, x: Any, axis: tuple[int, ...], keepdims: bool) -> Array:
-    n = 1
+    n, shape = 1, x.shape
     for i in axis:
-        n *= x.shape[i]
+        n *= shape[i]
+    if isinstance(g, np.generic):
+        out = np.empty(shape, g.dtype)
+        out.fill(g / n)
+        return out
     return spread(g / n, x, axis, keepdims)
 
 
 def _mean_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     if type(x) is ndarray and x.size and x.dtype.char in "fdFD":
+        if len(axis) == x.ndim and not keepdims:
+            return np.add.reduce(x, None) / x.size
         total = np.add.reduce(x, axis=axis, keepdims=keepdims)
-        return total / total.dtype.type(x.size // max(total.size, 1))
+        return total / (x.size // max(total.size, 1))
     return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+#: The params of a mean or sum of all entries, by rank.
+_ALL = [{"axis": tuple(range(-n, 0)), "keepdims": False} for n in range(65)]
 
 
 @linear(np.mean, _mean_spread, impl=_mean_impl)
@@ -96,18 +114,29 @@ def _mean(x: Any, axis: Any, keepdims: Any) -> Any:
     return (x,), {"axis": axes_from_end(axis, ndim_of(x)), "keepdims": keepdims is True}
 
 
+_MEAN = PRIMITIVES["mean"]
+
+
 def mean(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, *,
     where: Any = _NONE,
 ) -> Any:  # fmt: skip
     """`numpy.mean`."""
+    if axis is None and dtype is None and out is None and keepdims is False and where is _NONE:
+        return apply(_MEAN, a, _ALL[len(a.shape)])
     _given(out=out)
     if a.dtype.kind in "biu" and dtype is None:
         dtype = np.float64
     if where is _NONE or where is True:
         return _mean(_prepare(a, dtype, _NONE, 0), axis, keepdims)
-    count = np.sum(np.broadcast_to(where, a.shape), axis=axis, keepdims=keepdims is True)
-    return np.sum(a, axis=axis, dtype=dtype, keepdims=keepdims is True, where=where) / count
+    total = np.sum(a, axis=axis, dtype=dtype, keepdims=keepdims is True, where=where)
+    return total / _count(where, a.shape, axis, keepdims, total.dtype)
+
+
+def _count(where: Any, shape: tuple[int, ...], axis: Any, keepdims: Any, dtype: Any) -> Any:
+    """How many elements take part, in the dtype of what is divided by it."""
+    mask = np.broadcast_to(where, shape)
+    return np.sum(mask, axis=axis, keepdims=keepdims is True).astype(dtype)
 
 
 register(np.mean, mean)
@@ -129,7 +158,7 @@ def var(
     for i in axes:
         n *= shape_of(a)[i]
     if where is not _NONE:
-        n = np.sum(np.broadcast_to(where, a.shape), axis=axes, keepdims=keepdims is True)
+        n = _count(where, a.shape, axes, keepdims, d.dtype)
     return np.sum(d, axis=axes, keepdims=keepdims is True, **keep) / (n - ddof)
 
 

@@ -1,16 +1,17 @@
-"""Shapes: reshape, transpose, broadcast, join, flip, pad, repeat, choose."""
+"""Shapes: reshape, transpose, broadcast, flip, roll, choose."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ..arrays import from_end, ndim_of, shape_of
-from ..core import Array, Params, bind
+from ..core import PRIMITIVES, Array, Params, bind
 from ..errors import NoRuleError
-from ..rules import leading, line_up, linear, primitive, unbroadcast
+from ..rules import apply, leading, line_up, linear, primitive, unbroadcast
 from ..tracer import register
 
 
@@ -67,6 +68,7 @@ register(np.ravel, ravel)
 
 
 # ------------------------------------------------------------------ order of the axes
+@lru_cache(maxsize=256)
 def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     n = len(axes)
     out = [0] * n
@@ -84,18 +86,23 @@ def _transpose_batch(p: Any, size: int, xs: Sequence[Any], batched: Sequence[boo
 
 
 @linear(
-    np.transpose, lambda g, x, *, axes: np.transpose(g, _inverse(axes)), batch=_transpose_batch,
+    np.transpose, lambda g, x, *, axes: g.transpose(_inverse(axes)), batch=_transpose_batch,
     impl=lambda x, *, axes: x.transpose(axes),
 )  # fmt: skip
 def _transpose(x: Any, axes: tuple[int, ...]) -> Any:
     return (x,), {"axes": axes}
 
 
+_TRANSPOSE = PRIMITIVES["transpose"]
+#: The params of a transpose without axes, by rank.
+_REVERSED = [{"axes": tuple(range(-1, -n - 1, -1))} for n in range(65)]
+
+
 def transpose(a: Any, axes: Any = None) -> Any:
     """`numpy.transpose`."""
     n = ndim_of(a)
     if axes is None:
-        return _transpose(a, tuple(range(-1, -n - 1, -1))) if n > 1 else a
+        return apply(_TRANSPOSE, a, _REVERSED[n]) if n > 1 else a
     new = tuple(from_end(i, n) for i in axes)
     if sorted(new) != list(range(-n, 0)):
         raise ValueError("axes don't match array")
@@ -216,81 +223,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
 register(np.broadcast_arrays, broadcast_arrays)
 
 
-# ------------------------------------------------------------------ joining
-def _concatenate_transpose(g: Array, *xs: Any, axis: int) -> Any:
-    lead = (slice(None),) * (ndim_of(g) + axis)
-    out, start = [], 0
-    for x in xs:
-        stop = start + x.shape[axis]
-        out.append(g[(*lead, slice(start, stop))])
-        start = stop
-    return out
-
-
-@linear(
-    np.concatenate, _concatenate_transpose, impl=lambda *xs, axis: np.concatenate(xs, axis=axis)
-)
-def _concatenate(xs: Sequence[Any], axis: int) -> Any:
-    return tuple(xs), {"axis": axis}
-
-
-def concatenate(
-    arrays: Any, /, axis: Any = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
-) -> Any:
-    """`numpy.concatenate`."""
-    xs = [x if hasattr(x, "dtype") else np.asarray(x) for x in arrays]
-    if axis is None:
-        xs, axis = [np.reshape(x, (-1,)) for x in xs], 0
-    common = np.result_type(*(x.dtype for x in xs)) if dtype is None else np.dtype(dtype)
-    return _concatenate([np.astype(x, common) for x in xs], from_end(axis, ndim_of(xs[0])))
-
-
-register(np.concatenate, concatenate)
-
-
-def stack(
-    arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
-) -> Any:
-    """`numpy.stack`; the arrays may be numbers."""
-    xs = list(arrays)
-    if len({shape_of(x) for x in xs}) != 1:
-        raise ValueError("all input arrays must have the same shape")
-    axis = from_end(axis, ndim_of(xs[0]) + 1)
-    xs = [np.expand_dims(x, axis) for x in xs]
-    return concatenate(xs, axis, dtype=dtype)
-
-
-register(np.stack, stack)
-
-
-def _all(at_least: Any, axis: Any) -> Any:
-    def join(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-        xs = [at_least(x) for x in tup]
-        return concatenate(xs, axis(xs), dtype=dtype)
-
-    return join
-
-
-register(np.vstack, _all(np.atleast_2d, lambda xs: 0))
-register(np.hstack, _all(np.atleast_1d, lambda xs: 0 if ndim_of(xs[0]) == 1 else 1))
-register(np.dstack, _all(np.atleast_3d, lambda xs: 2))
-register(
-    np.column_stack,
-    lambda tup: concatenate([np.reshape(x, (-1, 1)) if ndim_of(x) < 2 else x for x in tup], 1),
-)
-register(
-    np.append,
-    lambda arr, values, axis=None: concatenate((arr, values), axis)
-    if axis is not None
-    else concatenate([np.ravel(arr), np.ravel(values)]),
-)
-register(
-    np.unstack,
-    lambda x, /, *, axis=0: tuple(np.moveaxis(x, axis, 0)[i] for i in range(shape_of(x)[axis])),
-)
-
-
-# ------------------------------------------------------------------ flip, roll, pad, repeat
+# ------------------------------------------------------------------ flip, roll
 @linear(np.flip, lambda g, x, *, axis: np.flip(g, axis))
 def flip(m: Any, axis: Any = None) -> Any:
     """`numpy.flip`."""
@@ -321,90 +254,6 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 
 register(np.roll, roll)
-
-
-def _pad_transpose(g: Array, x: Any, *, pad_width: Any) -> Array:
-    lead = ndim_of(g) - len(pad_width)
-    cut = tuple(slice(a, a + x.shape[lead + i]) for i, (a, _) in enumerate(pad_width))
-    return g[(..., *cut)]
-
-
-def _pad_impl(x: Any, *, pad_width: Any) -> Any:
-    return np.pad(x, pad_width)
-
-
-@linear(
-    np.pad, _pad_transpose, impl=_pad_impl,
-    batch=lambda p, size, xs, batched, params: bind(
-        p, xs, {"pad_width": ((0, 0), *params["pad_width"])}
-    ),
-)  # fmt: skip
-def _pad_zeros(x: Any, pad_width: Any) -> Any:
-    return (x,), {"pad_width": pad_width}
-
-
-def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    """`numpy.pad`: constant values, and the modes that repeat entries of the array."""
-    n = ndim_of(array)
-    if isinstance(pad_width, dict):
-        pad_width = [pad_width.get(i, pad_width.get(i - n, (0, 0))) for i in range(n)]
-        pad_width = [(w, w) if isinstance(w, int) else w for w in pad_width]
-    widths = tuple((int(a), int(b)) for a, b in np.broadcast_to(pad_width, (n, 2)))
-    if mode == "constant":
-        y = _pad_zeros(array, widths)
-        values = kwargs.get("constant_values", 0)
-        if not hasattr(values, "dtype") and np.all(np.equal(values, 0)):
-            return y
-        return _pad_values(y, shape_of(array), widths, values)
-    if mode in ("edge", "wrap", "reflect", "symmetric") and kwargs.get("reflect_type") != "odd":
-        for axis, (n_axis, width) in enumerate(zip(shape_of(array), widths, strict=True)):
-            if width != (0, 0):
-                index = np.pad(np.arange(n_axis), width, mode=mode)
-                array = np.take(array, index, axis=axis)
-        return array
-    raise NoRuleError(
-        f"`np.pad` with mode {mode!r} has no rule in fgrad.",
-        "a traced array",
-        "use one of the modes constant, edge, wrap, reflect, symmetric",
-    )
-
-
-def _pad_values(y: Any, shape: tuple[int, ...], widths: Any, values: Any) -> Any:
-    """Write the constants into the padding, axis by axis as NumPy does."""
-    n = len(shape)
-    pairs = np.broadcast_to(values, (n, 2)) if np.ndim(values) < 2 else values
-    for i, (a, b) in enumerate(widths):
-        at = np.arange(y.shape[i]).reshape((-1,) + (1,) * (n - 1 - i))
-        y = np.where(at < a, np.astype(pairs[i][0], y.dtype), y)
-        y = np.where(at >= y.shape[i] - b, np.astype(pairs[i][1], y.dtype), y)
-    return y
-
-
-register(np.pad, pad)
-
-
-def tile(A: Any, reps: Any) -> Any:  # noqa: N803
-    """`numpy.tile`."""
-    reps = tuple(reps) if isinstance(reps, (tuple, list)) else (reps,)
-    shape = (*(1,) * (len(reps) - ndim_of(A)), *shape_of(A))
-    reps = (*(1,) * (len(shape) - len(reps)), *reps)
-    wide = tuple(m for n in shape for m in (1, n))
-    full = tuple(m for r, n in zip(reps, shape, strict=True) for m in (r, n))
-    out = np.broadcast_to(np.reshape(A, wide), full)
-    return np.reshape(out, tuple(r * n for r, n in zip(reps, shape, strict=True)))
-
-
-register(np.tile, tile)
-
-
-def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
-    """`numpy.repeat`."""
-    if axis is None:
-        a, axis = np.reshape(a, (-1,)), 0
-    return np.take(a, np.repeat(np.arange(shape_of(a)[axis]), repeats), axis=axis)
-
-
-register(np.repeat, repeat)
 
 
 # ------------------------------------------------------------------ choosing

@@ -56,7 +56,13 @@ def _power_y(ans: Array, x: Array, y: Array) -> Array:
     return ans * np.log(_zero_as_one(x)).astype(ans.dtype)
 
 
-power = elementwise(np.power, _power_x, _power_y, impl=operator.pow)
+def _power_impl(x: Any, y: Any) -> Any:
+    # Not operator.pow: x ** 2 of complex numbers is np.square(x), which rounds otherwise.
+    both = isinstance(x, PYTHON_SCALARS) and isinstance(y, PYTHON_SCALARS)
+    return x**y if both else np.power(x, y)
+
+
+power = elementwise(np.power, _power_x, _power_y, impl=_power_impl)
 
 
 def _double(x: Any) -> Any:

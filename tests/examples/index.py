@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import fgrad
-from fgrad.ops.update import index_add, index_set
+import fgrad.numpy
 from fgrad.tracer import ArrayTracer
 
 from .row import I, R, linear, multilinear, row
@@ -50,29 +50,29 @@ ROWS = [
     _scalar((3,)),
     linear(ArrayTracer.__getitem__, [(3, 4)], lambda x: x[0] + x[2] + x[0, 1] + x[REPEATED][0]),
     linear(ArrayTracer.__getitem__, [(3, 4)], list),
-    # Indices that are operands: they are mapped too.
-    linear(ArrayTracer.__getitem__, [(3, 4), I(2)], lambda x, i: x[i]),
-    linear(ArrayTracer.__getitem__, [(3, 4), I()], lambda x, i: x[i]),
-    linear(ArrayTracer.__getitem__, [(3, 4), I(2)], lambda x, i: x[1, i]),
-    linear(ArrayTracer.__getitem__, [(4, 3), I(2)], lambda x, i: x[1:, i]),
-    linear(ArrayTracer.__getitem__, [(3, 4, 3), I(2, 1), I(2)], lambda x, i, j: x[i, :, j]),
-    linear(ArrayTracer.__getitem__, [(2, 3, 3), I(2), I(2)], lambda x, i, j: x[None, :, i, j]),
-    linear(ArrayTracer.__getitem__, [(2, 3, 3), I(2)], lambda x, i: x[..., i, 0]),
-    linear(ArrayTracer.__getitem__, [(2, 3, 3), I(2)], lambda x, i: x[0, :, i]),
+    # Indices that are operands, and mapped too. A plain x can't take a traced index by x[i].
+    linear(ArrayTracer.__getitem__, [(3, 4), I(2)], lambda x, i: fgrad.at(x)[i].get()),
+    linear(ArrayTracer.__getitem__, [(3, 4), I()], lambda x, i: fgrad.at(x)[i].get()),
+    linear(ArrayTracer.__getitem__, [(3, 4), I(2)], lambda x, i: fgrad.at(x)[1, i].get()),
+    linear(ArrayTracer.__getitem__, [(4, 3), I(2)], lambda x, i: fgrad.at(x)[1:, i].get()),
+    linear(ArrayTracer.__getitem__, [(3, 4, 3), I(2, 1), I(2)], lambda x, i, j: fgrad.at(x)[i, :, j].get()),
+    linear(ArrayTracer.__getitem__, [(2, 3, 3), I(2), I(2)], lambda x, i, j: fgrad.at(x)[None, :, i, j].get()),
+    linear(ArrayTracer.__getitem__, [(2, 3, 3), I(2)], lambda x, i: fgrad.at(x)[..., i, 0].get()),
+    linear(ArrayTracer.__getitem__, [(2, 3, 3), I(2)], lambda x, i: fgrad.at(x)[0, :, i].get()),
     # Changed copies.
-    *(linear(index_add, [(3, 4, 5), ()], _add(index)) for index in INDICES),
-    *(linear(index_set, [(3, 4, 5), ()], _set(index)) for index in INDICES),
-    linear(index_add, [(3, 4), (4, 4)], _add(REPEATED)),
-    linear(index_add, [(3, 4), (2,)], _add((slice(1), slice(None, None, 2)))),
-    linear(index_set, [(3, 4), (4, 4)], _set(REPEATED)),
-    linear(index_set, [(3, 4), (3, 1)], _set(slice(None))),
-    linear(index_set, [(3, 4), (6,)], _set(MASK)),
-    linear(index_add, [(3, 4), (2, 4), I(2)], lambda x, v, i: fgrad.at(x)[i].add(v)),
-    linear(index_add, [(4, 3), (4, 2), I(2)], lambda x, v, i: fgrad.at(x)[:, i].add(v)),
-    linear(index_set, [(3, 4), (4,), I(2)], lambda x, v, i: fgrad.at(x)[i].set(v)),
-    linear(index_set, [(3, 4), (2, 4), I(2)], lambda x, v, i: fgrad.at(x)[i].set(v)),
-    linear(index_set, [(3, 2, 3), (2, 2), I(2), I(2)], lambda x, v, i, j: fgrad.at(x)[i, :, j].set(v)),
-    linear(index_set, [(3, 4)], lambda x: fgrad.at(x)[0].set(1.0), kind="smooth"),
+    *(linear(fgrad.at, [(3, 4, 5), ()], _add(index)) for index in INDICES),
+    *(linear(fgrad.at, [(3, 4, 5), ()], _set(index)) for index in INDICES),
+    linear(fgrad.at, [(3, 4), (4, 4)], _add(REPEATED)),
+    linear(fgrad.at, [(3, 4), (2,)], _add((slice(1), slice(None, None, 2)))),
+    linear(fgrad.at, [(3, 4), (4, 4)], _set(REPEATED)),
+    linear(fgrad.at, [(3, 4), (3, 1)], _set(slice(None))),
+    linear(fgrad.at, [(3, 4), (6,)], _set(MASK)),
+    linear(fgrad.at, [(3, 4), (2, 4), I(2)], lambda x, v, i: fgrad.at(x)[i].add(v)),
+    linear(fgrad.at, [(4, 3), (4, 2), I(2)], lambda x, v, i: fgrad.at(x)[:, i].add(v)),
+    linear(fgrad.at, [(3, 4), (4,), I(2)], lambda x, v, i: fgrad.at(x)[i].set(v)),
+    linear(fgrad.at, [(3, 4), (2, 4), I(2)], lambda x, v, i: fgrad.at(x)[i].set(v)),
+    linear(fgrad.at, [(3, 2, 3), (2, 2), I(2), I(2)], lambda x, v, i, j: fgrad.at(x)[i, :, j].set(v)),
+    linear(fgrad.at, [(3, 4)], lambda x: fgrad.at(x)[0].set(1.0), kind="smooth"),
     linear(ArrayTracer.at, [(3, 4), ()], lambda x, v: fgrad.at(x)[1:].subtract(v)),
     linear(ArrayTracer.at, [(3, 4)], lambda x: fgrad.at(x)[1:].get()),
     multilinear(ArrayTracer.at, [(3, 4), (4,)], lambda x, v: fgrad.at(x)[1].multiply(v)),
@@ -83,7 +83,7 @@ ROWS = [
     # Functions that index.
     linear(np.take, [(3, 4)], lambda x: np.take(x, [[0, 5], [11, 0]])),
     linear(np.take, [(3, 4)], lambda x: np.take(x, -1, axis=1)),
-    linear(np.take, [(3, 4), I(2)], lambda x, i: x.take(i, axis=-1)),
+    linear(np.take, [(3, 4), I(2)], lambda x, i: fgrad.numpy.take(x, i, axis=-1)),
     linear(np.take, [(3, 4)], lambda x: np.take(x, [-4, 7], axis=0, mode="wrap")),
     linear(np.take, [(3, 4)], lambda x: np.take(x, [-4, 7], axis=0, mode="clip")),
     linear(np.take_along_axis, [(3, 4), I(3, 2)], lambda x, i: np.take_along_axis(x, i, axis=1)),

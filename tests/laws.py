@@ -1,0 +1,379 @@
+"""The laws that every function obeys, stated for a row of the table `examples`.
+
+Each law takes a row and raises AssertionError with the row's name and what was compared.
+A function below is a function ``h`` of differentiable arrays ``xs`` alone; derivatives of it are
+such functions too, which is how the laws reach the second order.
+"""
+
+from __future__ import annotations
+
+import itertools
+import types
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+import fgrad
+import fgrad.numpy
+from fgrad import tree
+
+from .examples import Row
+
+F = Callable[..., Any]
+STEP = 1e-3
+
+
+# ------------------------------------------------------------------ tools
+def vector(out: Any) -> np.ndarray:
+    """All numbers of a pytree of arrays as one real vector."""
+    parts = [np.asarray(y).ravel() for y in tree.leaves(out)]
+    parts = [np.concatenate([y.real, y.imag]) if y.dtype.kind == "c" else y for y in parts]
+    return np.concatenate([np.zeros(0), *parts]).astype(np.float64)
+
+
+def random_like(out: Any, rng: np.random.Generator) -> Any:
+    """Random arrays of the shapes and dtypes of a pytree."""
+
+    def one(y: Any) -> Any:
+        y = np.asarray(y)
+        v = rng.uniform(-1, 1, y.shape)
+        v = v + 1j * rng.uniform(-1, 1, y.shape) if y.dtype.kind == "c" else v
+        return np.asarray(v).astype(y.dtype)
+
+    return tree.map(one, out)
+
+
+def close(got: Any, want: Any, what: str, rtol: float = 1e-11) -> None:
+    """Equal up to ``rtol`` of the largest number, or rounding of the dtype, shapes included."""
+    for a, b in zip(tree.leaves(got), tree.leaves(want), strict=True):
+        assert np.shape(a) == np.shape(b), f"{what}: shape {np.shape(a)}, not {np.shape(b)}"
+    kinds = [np.asarray(b).dtype for b in tree.leaves(want)]
+    rtol = max([rtol, *(64 * float(np.finfo(d).eps) for d in kinds if d.kind in "fc")])
+    a, b = vector(got), vector(want)
+    scale = max(1.0, np.max(np.abs(b[np.isfinite(b)]), initial=0.0))
+    np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * scale, err_msg=what)
+
+
+def same_bits(got: Any, want: Any, what: str) -> None:
+    """Equal in dtype, shape, and every bit, the signs of zeros and NaNs included."""
+    for a, b in zip(tree.leaves(got), tree.leaves(want), strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        assert (a.dtype, a.shape) == (b.dtype, b.shape), f"{what}: {a.dtype}{a.shape}, not {b.dtype}{b.shape}"
+        if a.tobytes() != b.tobytes():
+            np.testing.assert_array_equal(a, b, err_msg=what)
+            raise AssertionError(f"{what}: the signs of zeros or NaNs differ: {a} and {b}")
+
+
+@contextmanager
+def unchanged(xs: Sequence[Any]) -> Iterator[None]:
+    """No transformation writes into its arguments, or leaves them read-only."""
+    before = [(x.tobytes(), x.flags.writeable) for x in xs]
+    yield
+    assert [(x.tobytes(), x.flags.writeable) for x in xs] == before, "an argument was changed"
+
+
+def derivatives(h: F, xs: Sequence[Any], rng: np.random.Generator) -> list[F]:
+    """The pushforward and the pullback of h in random directions, as functions of xs."""
+    ts, g = random_like(list(xs), rng), random_like(h(*xs), rng)
+    return [lambda *us: fgrad.jvp(h, us, ts)[1], lambda *us: fgrad.vjp(h, *us)[1](g)]
+
+
+# ------------------------------------------------------------------ 1 and 2: first order
+def forward(row: Row, h: F, xs: Sequence[Any], rng: np.random.Generator) -> None:
+    """Law 1: forward is the central difference, and the Taylor remainder falls with slope 2."""
+    ts = random_like(list(xs), rng)
+    y, t = fgrad.jvp(h, xs, ts)
+    same_like(y, t, f"{row}: a tangent is like its primal")
+    t = vector(t)
+
+    def moved(step: float) -> np.ndarray:
+        return vector(h(*(x + step * u for x, u in zip(xs, ts, strict=True))))
+
+    def central(step: float) -> np.ndarray:
+        return (moved(step) - moved(-step)) / (2 * step)
+
+    richardson = (4 * central(STEP / 2) - central(STEP)) / 3
+    close(t, richardson, f"{row}: forward = central difference", rtol=2e-8)
+    remainder = [np.linalg.norm(moved(s) - moved(0) - s * t) for s in (STEP, STEP / 2)]
+    slope = np.log2(remainder[0] / remainder[1]) if remainder[1] > 1e-11 else 2.0
+    assert slope > 1.8, f"{row}: the Taylor remainder falls with slope {slope}, not 2"
+
+
+def forward_exact(row: Row, h: F, xs: Sequence[Any], rng: np.random.Generator) -> None:
+    """Law 1 for (multi)linear functions: a difference with step one, exact up to rounding."""
+    ts = random_like(list(xs), rng)
+    y, t = fgrad.jvp(h, xs, ts)
+    same_like(y, t, f"{row}: a tangent is like its primal")
+    want = np.zeros_like(vector(y))
+    for i, u in enumerate(ts):
+        moved = [x + u if i == j else x for j, x in enumerate(xs)]
+        want += vector(h(*moved)) - vector(y)
+    close(vector(t), want, f"{row}: forward = difference with step one", rtol=1e-13)
+
+
+def adjoint(row: Row, h: F, xs: Sequence[Any], rng: np.random.Generator) -> None:
+    """Law 2: reverse is the adjoint of forward, and its results are new arrays."""
+    ts = random_like(list(xs), rng)
+    y, pullback = fgrad.vjp(h, *xs)
+    t = fgrad.jvp(h, xs, ts)[1]
+    g = random_like(y, rng)
+    cts = pullback(g)
+    same_like(xs, cts, f"{row}: a cotangent is like its primal")
+    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(tree.leaves(g), tree.leaves(t), strict=True)]
+    left = sum(float(np.sum(np.real(a * b))) for a, b in pairs)
+    right = sum(float(np.sum(np.real(c * u))) for c, u in zip(cts, ts, strict=True))
+    size = sum(float(np.sum(np.abs(a * b))) for a, b in pairs)
+    assert abs(left - right) <= 1e-12 * (1 + size), f"{row}: reverse = adjoint: {left} and {right}"
+    others = [*xs, *tree.leaves(g)]
+    for i, c in enumerate(cts):
+        for x in [*others, *cts[:i]]:
+            assert not np.may_share_memory(c, x), f"{row}: cotangent {i} shares memory"
+
+
+def same_like(primal: Any, derivative: Any, what: str) -> None:
+    """Shapes and dtypes are the primal's."""
+    for x, d in zip(tree.leaves(primal), tree.leaves(derivative), strict=True):
+        want, got = (np.shape(x), np.asarray(x).dtype), (np.shape(d), np.asarray(d).dtype)
+        assert want == got, f"{what}: {got}, not {want}"
+
+
+def first_order(row: Row, dtype: Any = np.float64) -> None:
+    """Laws 1 and 2 at the row's arguments."""
+    xs = row.arguments(0, dtype)
+    rng = np.random.default_rng(1)
+    h, moving = row.fix(xs)
+    with unchanged(xs):
+        (forward if row.kind == "smooth" else forward_exact)(row, h, moving, rng)
+        adjoint(row, h, moving, rng)
+
+
+# ------------------------------------------------------------------ 3: second order
+def second_order(row: Row, dtype: Any = np.float64) -> None:
+    """Law 3: laws 1 and 2 for both derivatives: forward and reverse over forward and reverse."""
+    xs = row.arguments(0, dtype)
+    rng = np.random.default_rng(2)
+    h, moving = row.fix(xs)
+    with unchanged(xs):
+        for d in derivatives(h, moving, rng):
+            forward(row, d, moving, rng)
+            adjoint(row, d, moving, rng)
+
+
+# ------------------------------------------------------------------ 4: vmap
+def choices(n: int) -> list[tuple[bool, ...]]:
+    """All ways to map some of n operands."""
+    return [c for c in itertools.product((True, False), repeat=n) if any(c)]
+
+
+def stacked(samples: Sequence[Any], like: Any) -> Any:
+    """Pytrees stacked leaf by leaf; without samples, empty ones like ``like``."""
+    if samples:
+        return tree.map(lambda *ys: np.stack(ys), *samples)
+    return tree.map(lambda y: np.zeros((0, *np.shape(y)), np.asarray(y).dtype), like)
+
+
+def mapped(row: Row, f: F, calls: Sequence[Any], first: Any, flags: Any, what: str, axis: int = 0) -> None:
+    """vmap(f) on the stacked arguments of the calls is the stack of the calls."""
+    args = [stacked([c[i] for c in calls], x) if b else x for i, (x, b) in enumerate(zip(first, flags, strict=True))]
+    args = [np.ascontiguousarray(np.moveaxis(x, 0, axis)) if b else x for x, b in zip(args, flags, strict=True)]
+    got = fgrad.vmap(f, tuple(axis if b else None for b in flags), axis)(*args)
+    want = stacked([f(*c) for c in calls], f(*first))
+    want = tree.map(lambda y: np.moveaxis(y, 0, axis), want)
+    same_like(want, got, f"{row}: {what}, mapped {flags}")
+    close(got, want, f"{row}: {what}, mapped {flags}, size {len(calls)}")
+
+
+def calls_of(row: Row, flags: Any, size: int, dtype: Any) -> list[list[Any]]:
+    """Arguments of each call of a batch: those that aren't mapped are the first call's."""
+    calls = [row.arguments(seed, dtype) for seed in range(size)]
+    return [[x if b else x0 for x, x0, b in zip(c, calls[0], flags, strict=True)] for c in calls]
+
+
+def batching(row: Row, dtype: Any = np.float64) -> None:
+    """Law 4: vmap is the stack of calls, for each choice of operands and for sizes 0, 1 and 3."""
+    first = row.arguments(0, dtype)
+    for flags in choices(len(first)):
+        for size in (3, 0, 1) if all(flags) else (3,):
+            mapped(row, row.call, calls_of(row, flags, size, dtype), first, flags, "vmap = stack")
+    flags = (True,) * len(first)
+    mapped(row, row.call, calls_of(row, flags, 2, dtype), first, flags, "vmap, last axes", axis=-1)
+
+
+def batched_derivatives(row: Row, dtype: Any = np.float64) -> None:
+    """Law 4 for derivatives: vmap of jvp and vjp, jvp and vjp of vmap."""
+    first = row.arguments(0, dtype)
+    n = len(first)
+    moving = [i for i, x in enumerate(row.operands) if x.kind == "f"]
+
+    def pushed(*args: Any) -> Any:
+        h, xs = row.fix(args[:n])
+        return fgrad.jvp(h, xs, args[n:])[1]
+
+    def pulled(*args: Any) -> Any:
+        h, xs = row.fix(args[:n])
+        return fgrad.vjp(h, *xs)[1](tree.unflatten(structure, args[n:]))
+
+    leaves, structure = tree.flatten(row.call(*first))
+    for flags in choices(n):
+        for size in (3, 0) if all(flags) else (3,):
+            rng = np.random.default_rng(3)
+            calls = calls_of(row, flags, size, dtype)
+            base = calls[0] if calls else first
+            ts = [random_like([c[i] for i in moving], rng) for c in [base, *calls]]
+            ts = [[t if flags[i] else t0 for i, t, t0 in zip(moving, u, ts[0], strict=True)] for u in ts]
+            t_calls = [[*c, *u] for c, u in zip(calls, ts[1:], strict=True)]
+            t_flags = (*flags, *(flags[i] for i in moving))
+            mapped(row, pushed, t_calls, [*base, *ts[0]], t_flags, "vmap of jvp")
+            gs = [random_like(leaves, rng) for _ in [base, *calls]]
+            g_calls = [[*c, *g] for c, g in zip(calls, gs[1:], strict=True)]
+            mapped(row, pulled, g_calls, [*base, *gs[0]], (*flags, *(True,) * len(leaves)), "vmap of vjp")
+            _through_vmap(row, flags, base, calls, ts, gs, structure)
+
+
+def _through_vmap(row: Row, flags: Any, base: Any, calls: Any, ts: Any, gs: Any, structure: Any) -> None:
+    """jvp and vjp of vmap(f): what isn't mapped gets the sum of the cotangents."""
+    moving = [i for i, x in enumerate(row.operands) if x.kind == "f"]
+    args = [stacked([c[i] for c in calls], x) if b else x for i, (x, b) in enumerate(zip(base, flags, strict=True))]
+    f = fgrad.vmap(row.call, tuple(0 if b else None for b in flags))
+
+    def h(*xs: Any) -> Any:
+        new = dict(zip(moving, xs, strict=True))
+        return f(*(new.get(i, x) for i, x in enumerate(args)))
+
+    t = [stacked([u[k] for u in ts[1:]], ts[0][k]) if flags[i] else ts[0][k] for k, i in enumerate(moving)]
+    each = [(row.fix(c), u, g) for c, u, g in zip(calls, ts[1:], gs[1:], strict=True)]
+    got = fgrad.jvp(h, [args[i] for i in moving], t)[1]
+    if each:
+        want = stacked([fgrad.jvp(k, xs, u)[1] for (k, xs), u, _ in each], None)
+        close(got, want, f"{row}: jvp of vmap, mapped {flags}")
+    g = tree.unflatten(structure, stacked(gs[1:], gs[0]))
+    got = fgrad.vjp(h, *(args[i] for i in moving))[1](g)
+    cts = [fgrad.vjp(k, *xs)[1](tree.unflatten(structure, g)) for (k, xs), _, g in each]
+    for j, i in enumerate(moving):
+        parts = stacked([c[j] for c in cts], np.asarray(base[i]))
+        close(got[j], parts if flags[i] else np.sum(parts, axis=0), f"{row}: vjp of vmap, mapped {flags}")
+
+
+# ------------------------------------------------------------------ 5: staging
+def staging(row: Row, dtype: Any = np.float64) -> None:
+    """Law 5: a graph recorded on one set of data is the function on another, and so its derivatives."""
+    first, other = row.arguments(0, dtype), row.arguments(1, dtype)
+    graph = fgrad.make_graph(row.call)(*first)
+    graph.check()
+    assert str(graph)
+    same_bits(graph(*other), row_on_tape(row, other), f"{row}: staged = eager on other data")
+    if row.kind == "constant":
+        return
+    rng = np.random.default_rng(4)
+    h, moving = row.fix(first)
+    for d in derivatives(h, moving, rng):
+        graph = fgrad.make_graph(d)(*moving)
+        graph.check()
+        new = row.fix([o if x.kind == "f" else f for x, o, f in zip(row.operands, other, first, strict=True)])[1]
+        close(graph(*new), d(*new), f"{row}: staged derivative = eager")
+        for e, s in zip(derivatives(d, new, np.random.default_rng(5)),
+                        derivatives(graph, new, np.random.default_rng(5)), strict=True):  # fmt: skip
+            close(s(*new), e(*new), f"{row}: derivative of the staged derivative")
+
+
+def row_on_tape(row: Row, xs: Sequence[Any]) -> Any:
+    """The row's value as the tape computes it."""
+    h, moving = row.fix(xs)
+    return fgrad.vjp(h, *moving)[0] if moving else row.call(*xs)
+
+
+# ------------------------------------------------------------------ 6: dtypes
+DTYPES = ("float16", "float32", "float64", "complex64", "complex128")
+
+
+def dtypes(row: Row) -> None:
+    """Law 6: value like NumPy's, derivatives like their primals, in each dtype that NumPy takes."""
+    for dtype in DTYPES:
+        if dtype.startswith("complex") and not row.complex:
+            continue
+        xs = row.arguments(0, dtype)
+        try:
+            want = row.call(*xs)
+        except TypeError:  # NumPy has no such function: linalg of float16
+            continue
+        h, moving = row.fix(xs)
+        value, t = fgrad.jvp(h, moving, moving)
+        same_like(want, value, f"{row}: {dtype} value")
+        same_like(want, t, f"{row}: {dtype} tangent")
+        value, pullback = fgrad.vjp(h, *moving)
+        same_like(want, value, f"{row}: {dtype} value")
+        g = tree.map(lambda y: np.asarray(y), value)
+        cts = pullback(g)
+        same_like(moving, cts, f"{row}: {dtype} cotangent")
+        if dtype in ("float32", "complex64"):  # no rule loses digits
+            wide = [x.astype(np.result_type(x.dtype, "float64")) if x.dtype.kind in "fc" else x for x in xs]
+            k, far = row.fix(wide)
+            value, pullback = fgrad.vjp(k, *far)
+            exact = pullback(tree.map(lambda y, v: np.asarray(y).astype(np.asarray(v).dtype), g, value))
+            close(cts, exact, f"{row}: {dtype} cotangents are right", rtol=3e-5)
+
+
+# ------------------------------------------------------------------ 7 and 8: NumPy
+def value(row: Row, dtype: Any = np.float64) -> None:
+    """Law 7: the value under jvp and vjp is NumPy's own."""
+    xs = row.arguments(0, dtype)
+    want = row.call(*xs)
+    h, moving = row.fix(xs)
+    equal = same_bits if row.bits else close
+    if not moving:
+        close(fgrad.make_graph(row.call)(*xs)(*xs), want, f"{row}: the graph's value is NumPy's")
+        return
+    equal(fgrad.jvp(h, moving, moving)[0], want, f"{row}: value under jvp = NumPy's")
+    equal(fgrad.vjp(h, *moving)[0], want, f"{row}: value under vjp = NumPy's")
+
+
+def with_module(call: F, module: Any) -> F:
+    """The call with another module for `np`."""
+    if not isinstance(call, types.FunctionType) or call.__module__.startswith("numpy"):
+        return getattr(module, call.__name__) if getattr(np, call.__name__, None) is call else call
+    return types.FunctionType(
+        call.__code__, {**call.__globals__, "np": module}, call.__name__, call.__defaults__, call.__closure__
+    )
+
+
+def protocols(row: Row, dtype: Any = np.float64) -> None:
+    """Law 8: NumPy's functions on traced values = fgrad.numpy's, there and on plain arrays."""
+    xs = row.arguments(0, dtype)
+    ours = with_module(row.call, fgrad.numpy)
+    h, moving = row.fix(xs)
+    k, _ = Row(row.of, row.operands, ours).fix(xs)
+    equal = same_bits if row.bits else close
+    equal(ours(*xs), row.call(*xs), f"{row}: fgrad.numpy on plain arrays = NumPy")
+    if moving:
+        same_bits(fgrad.vjp(k, *moving)[0], fgrad.vjp(h, *moving)[0], f"{row}: fgrad.numpy = np")
+
+
+def constant(row: Row) -> None:
+    """The derivative of a piecewise constant function is zero."""
+    xs = row.arguments(0)
+    h, moving = row.fix(xs)
+    if not moving:
+        return
+    y, t = fgrad.jvp(h, moving, moving)
+    same_like(y, t, f"{row}: a tangent is like its primal")
+    assert not np.any(vector(t)), f"{row}: the tangent of a constant is zero"
+    y, pullback = fgrad.vjp(h, *moving)
+    cts = pullback(tree.map(np.ones_like, y))
+    same_like(moving, cts, f"{row}: a cotangent is like its primal")
+    assert not np.any(vector(cts)), f"{row}: the cotangent of a constant is zero"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without NumPy's warnings, at special points."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def primitives_of(row: Row) -> set[str]:
+    """The names of the primitives that a row calls."""
+    return set(fgrad.make_graph(row.call)(*row.arguments()).count())
