@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import numpy as np
 Call = Callable[[], Any]
 
 LAP = 0.01  # seconds that one peer runs before it is the next one's turn
+PAUSE = 0.002  # seconds between two turns
 ROUNDS = 5  # at least
 
 
@@ -54,7 +56,14 @@ def check(result: Any, wanted: Any, tolerance: float) -> None:
 
 
 def lap(call: Call, repeats: int) -> tuple[float, float]:
-    """CPU and wall time of one call, averaged over some."""
+    """CPU and wall time of one call, averaged over some.
+
+    The pause and the call that isn't timed let the threads of the peer before come to rest, whose
+    CPU time would be ours, and bring our data into the cache; long calls need neither.
+    """
+    if repeats > 1:
+        time.sleep(PAUSE)
+        call()
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(repeats):
         call()
@@ -66,8 +75,8 @@ def interleave(calls: dict[str, Call], seconds: float, rounds: int = ROUNDS) -> 
     """Time the calls in turns, for about that long; ratios are to the first one's.
 
     Each ratio is taken within a round and the median of those is reported, so a change of the
-    machine's speed from one round to another cancels. The turns rotate, so that nobody always
-    comes after the same other.
+    machine's speed from one round to another cancels. The order changes from round to round, so
+    that nobody always comes after the same other.
     """
     repeats = {}
     for name, call in calls.items():
@@ -78,9 +87,10 @@ def interleave(calls: dict[str, Call], seconds: float, rounds: int = ROUNDS) -> 
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     gc.collect()
     gc.freeze()  # else a collection walks through all of torch and JAX, on the peers' account
+    order = random.Random(0)
     end, done = time.perf_counter() + seconds, 0
     while time.perf_counter() < end or done < rounds:
-        for name in names[done % len(names) :] + names[: done % len(names)]:
+        for name in order.sample(names, len(names)):
             times[name].append(lap(calls[name], repeats[name]))
         done += 1
     gc.unfreeze()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -205,16 +206,19 @@ def release(holds: list[Hold]) -> None:
                 x.flags.writeable = True
 
 
-def shield(x: Any) -> Any:
-    """What a function gets of a traced value that it may read but not change, read-only.
+def shield(answer: Any, operands: Sequence[Any]) -> Any:
+    """An answer without a derivative, read-only if it is an operand or a view of one.
 
     The smallest program that fails without: ``y = np.exp(x); stop_gradient(y)[:] = 0; return
     y.sum()``, where the derivative of exp reads y on the way back.
     """
-    if type(x) is ndarray and x.ndim:
-        x = x.view()
-        x.flags.writeable = False
-    return x
+    if type(answer) is ndarray and answer.ndim:
+        for x in operands:
+            if answer is x or (answer.base is not None and np.may_share_memory(answer, x)):
+                answer = answer.view()
+                answer.flags.writeable = False
+                break
+    return answer
 
 
 def lockable(x: Any) -> bool:

@@ -92,12 +92,12 @@ def value_and_grad(
             explain(e, tape, f)
             raise
         finally:
-            if tape.open:
+            if tape.nodes is not None:
                 tape.finish()
             if tape.holds:
                 tape.release()
         if active is None:
-            grads = surface(leaves, cts)
+            grads = surface(leaves, cts, plain=structure is None)
         else:
             found = surface([leaves[i] for i in active], cts)
             grads = _fill([None] * len(leaves), active, found)

@@ -41,7 +41,7 @@ class Pushforward(Trace):
                 tangents.append(None)
         ans = bind(p, primals, params)
         if p.jvp is None:
-            return shield(ans)
+            return shield(ans, primals)
         t = p.jvp(ans, primals, tangents, params)
         if p.several:
             ts = t if t is not None else (None,) * len(ans)

@@ -102,15 +102,27 @@ def _build(x: Any) -> Any:
     return _namespace(_full_lower(x)).asarray(x)
 
 
+def _function(fn: Any, front: Any) -> Any:
+    """NumPy's own function of plain values, ours where one is traced, in any argument."""
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        traced = _has_tracer((args, tuple(kwargs.values())))
+        return (front if traced else fn)(*args, **kwargs)
+
+    function.__name__ = function.__qualname__ = fn.__name__
+    function.__doc__ = fn.__doc__
+    return function
+
+
 _FUNCTIONS = {
-    fn.__name__: front
+    fn.__name__: _function(fn, front)
     for fn, front in _FRONTS.items()
     if getattr(_np, getattr(fn, "__name__", ""), None) is fn and not isinstance(fn, _np.ufunc)
 }
 
 
 def __getattr__(name: str) -> Any:
-    """NumPy's own attribute, or our function of that name, which spares NumPy's dispatch."""
+    """NumPy's own attribute, or our function of that name, which sees all traced arguments."""
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return _FUNCTIONS.get(name) or getattr(_np, name)

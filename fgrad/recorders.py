@@ -17,6 +17,7 @@ import numpy as np
 from . import ops
 from .arrays import aval, ndarray
 from .core import PRIMITIVES, Primitive
+from .ops.reduce import ALL
 from .reverse import NONE, UNARY, TapeTracer, fitted
 from .rules import ones
 from .tracer import BINARY_OPERATORS, ArrayTracer
@@ -28,60 +29,63 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
     left, _, both = p.keep
     both_ans, both_x, both_y = both
     left_ans, left_x, left_y = left
+    is_add = p.name == "add"
 
     def record(x: Any, y: Any) -> Any:
-        tape, a = x.trace, x.value
-        if not tape.open or type(a) is not ndarray:
-            return tape.binary(p, x, y)
-        i, pull_x, pull_y = x.slot, pull_left, pull_right
-        if type(y) is TapeTracer and y.trace is tape:
-            b, j = y.value, y.slot
-            if type(b) is not ndarray or a.dtype is not b.dtype:
-                return tape.binary(p, x, y)
-            ans = impl(a, b)
-            if not shaped and a.shape != b.shape:
-                shape = ans.shape
-                if a.shape != shape:
-                    pull_x = partial(fitted, pull_x, a.shape, a.dtype)
-                if b.shape != shape:
-                    if p is ADD and len(shape) == 2 and b.shape == (shape[0], 1):
-                        pull_y = _sum_columns
-                    else:
-                        pull_y = partial(fitted, pull_y, b.shape, b.dtype)
-            if both_x:
-                if i < tape.inputs or a.base is not None:
-                    a = tape.keep(a)
-            else:
-                a = None
-            if both_y:
-                if j < tape.inputs or b.base is not None:
-                    b = tape.keep(b)
-            else:
-                b = None
-            kept = ans if both_ans else None
-        else:
-            b, j = y, NONE
-            if type(y) is ndarray:
-                if a.dtype is not y.dtype:
+        try:
+            tape, a = x.trace, x.value
+            nodes = tape.nodes
+            i, slot = x.slot, len(nodes)
+            pull_x, pull_y = pull_left, pull_right
+            if type(y) is TapeTracer and y.trace is tape:
+                b, j = y.value, y.slot
+                if a.dtype is not b.dtype:
                     return tape.binary(p, x, y)
-                ans = impl(a, y)
-                if not shaped and a.shape != y.shape and a.shape != ans.shape:
-                    pull_x = partial(fitted, pull_x, a.shape, a.dtype)
-                b = tape.keep(y) if left_y else None
-            elif type(y) is float:
-                ans = impl(a, y)
+                ans = impl(a, b)
+                if not shaped:
+                    shape_x, shape_y = a.shape, b.shape
+                    if shape_x != shape_y:
+                        shape = ans.shape
+                        if shape_x != shape:
+                            pull_x = partial(fitted, pull_x, shape_x, a.dtype)
+                        if shape_y != shape:
+                            if is_add and shape_y == (shape[0], 1) and len(shape) == 2:
+                                pull_y = _sum_columns
+                            else:
+                                pull_y = partial(fitted, pull_y, shape_y, b.dtype)
+                if both_x:
+                    if i < tape.inputs or a.base is not None:
+                        a = tape.keep(a)
+                else:
+                    a = None
+                if both_y:
+                    if j < tape.inputs or b.base is not None:
+                        b = tape.keep(b)
+                else:
+                    b = None
+                kept = ans if both_ans else None
             else:
-                return tape.binary(p, x, y)
-            if left_x:
-                if i < tape.inputs or a.base is not None:
-                    a = tape.keep(a)
-            else:
-                a = aval(a) if shaped else None
-            kept = ans if left_ans else None
-        nodes = tape.nodes
+                b, j = y, NONE
+                if type(y) is ndarray and a.dtype is y.dtype:
+                    ans = impl(a, y)
+                    if not shaped and a.shape != y.shape and a.shape != ans.shape:
+                        pull_x = partial(fitted, pull_x, a.shape, a.dtype)
+                    b = tape.keep(y) if left_y else None
+                elif type(y) is float and type(a) is ndarray:
+                    ans = impl(a, y)
+                else:
+                    return tape.binary(p, x, y)
+                if left_x:
+                    if i < tape.inputs or a.base is not None:
+                        a = tape.keep(a)
+                else:
+                    a = aval(a) if shaped else None
+                kept = ans if left_ans else None
+            nodes.append((i, j, pull_x, pull_y, kept, a, b))
+        except (AttributeError, TypeError):  # a Python number, a tape that has ended, no array
+            return tape.binary(p, x, y)
         out = TapeTracer()
-        out.trace, out.value, out.slot = tape, ans, len(nodes)
-        nodes.append((i, j, pull_x, pull_y, kept, a, b))
+        out.trace, out.value, out.slot = tape, ans, slot
         return out
 
     return record
@@ -101,7 +105,8 @@ def unary_recorder(p: Primitive) -> Callable[[Any], Any]:
 
     def record(x: Any) -> Any:
         tape, a = x.trace, x.value
-        if not tape.open or type(a) is not ndarray:
+        nodes = tape.nodes
+        if type(a) is not ndarray or nodes is None:
             return tape.unary(p, x, None)
         ans = impl(a)
         if ans.dtype is not a.dtype:
@@ -111,7 +116,6 @@ def unary_recorder(p: Primitive) -> Callable[[Any], Any]:
                 a = tape.keep(a)
         else:
             a = None
-        nodes = tape.nodes
         out = TapeTracer()
         out.trace, out.value, out.slot = tape, ans, len(nodes)
         nodes.append((x.slot, UNARY, pull, None, ans if keep_ans else None, a, None))
@@ -127,11 +131,23 @@ def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
     return ArrayTracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)
 
 
+def _array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    short = SHORT.get(func)
+    if short is None or kwargs or len(args) != 1 or type(args[0]) is not TapeTracer:
+        return ArrayTracer.__array_function__(self, func, types, args, kwargs)
+    x = args[0]
+    return x.trace.unary(short, x, ALL[len(x.shape)])
+
+
+#: Reduction of all entries -> its primitive.
+SHORT = {np.mean: PRIMITIVES["mean"], np.sum: PRIMITIVES["sum"]}
+
+
 def _transposed(self: Any) -> Any:
     tape, a = self.trace, self.value
-    if not tape.open or type(a) is not ndarray or a.ndim != 2:
-        return ArrayTracer.T.fget(self)  # type: ignore[attr-defined]
     nodes = tape.nodes
+    if nodes is None or type(a) is not ndarray or a.ndim != 2:
+        return ArrayTracer.T.fget(self)  # type: ignore[attr-defined]
     out = TapeTracer()
     out.trace, out.value, out.slot = tape, a.T, len(nodes)
     nodes.append((self.slot, UNARY, _pull_transposed, None, None, None, None))
@@ -161,11 +177,11 @@ def _install() -> None:
             if stem is not None and stem != "pow":
                 setattr(TapeTracer, f"__{stem}__", record)
     TapeTracer.__array_ufunc__ = _array_ufunc  # type: ignore[method-assign]
+    TapeTracer.__array_function__ = _array_function  # type: ignore[method-assign]
     TapeTracer.__pow__ = _power  # type: ignore[method-assign]
     TapeTracer.T = property(_transposed)  # type: ignore[assignment, method-assign]
 
 
 assert ops  # imported for its declarations
-ADD = PRIMITIVES["add"]
 _square = unary_recorder(PRIMITIVES["square"])
 _install()

@@ -71,14 +71,15 @@ class Tape(Trace):
 
     def __init__(self, name: str, fn: Callable[..., Any]) -> None:
         self.level, self.name, self.fn = Trace._serial(), name, fn
-        self.nodes: list[Any] = []
+        #: The records, until the tape is finished; then they are in `record`.
+        self.nodes: Any = []
         self.inputs = 0
-        self.open = True
         self.holds: list[Hold] = []
         self.held: dict[int, tuple[Any, bytes]] = {}
 
     def finish(self) -> None:
-        self.open = False
+        if self.nodes is not None:
+            self.record, self.nodes = self.nodes, None
         self.__class__ = FinishedTape
 
     # ------------------------------------------------------------------ recording
@@ -200,7 +201,7 @@ class Tape(Trace):
                 below.append(x)
         ans = bind(p, below, params)
         if p.vjp is None:
-            return shield(ans)
+            return shield(ans, below)
         if type(ans) is ndarray and ans is below[0]:  # np.real of real values
             ans = ans.copy()
         keep_ans = any(p.needs(i, -1) for i in active)
@@ -256,9 +257,8 @@ class Tape(Trace):
 
     def release(self) -> None:
         """Let go of all arrays that the tape has made read-only."""
-        if self.holds:
-            release(self.holds)
-            self.held.clear()
+        release(self.holds)
+        self.held.clear()
 
     # ------------------------------------------------------------------ walking back
     def backward(self, outs: Sequence[tuple[int, Any]], free: bool) -> list[Any]:
@@ -267,7 +267,7 @@ class Tape(Trace):
         With ``free`` the tape is consumed: each record is dropped when it has been used, so the
         memory of the backward pass never adds to that of the forward pass.
         """
-        nodes = self.nodes if free else self.nodes.copy()
+        nodes = self.record if free else self.record.copy()
         cts: list[Any] = [None] * len(nodes)
         for slot, g in outs:
             cts[slot] = g if cts[slot] is None else cts[slot] + g
@@ -362,20 +362,20 @@ def one_like(value: Any) -> Any:
     return np.ones_like(value) if hasattr(value, "dtype") else 1.0
 
 
-def surface(leaves: Sequence[Any], cts: Sequence[Any], seen: Sequence[Any] = ()) -> list[Any]:
+def surface(
+    leaves: Sequence[Any], cts: list[Any], seen: Sequence[Any] = (), plain: bool = False
+) -> list[Any]:
     """Cotangents as users get them: zeros for None, the leaf's own kind, no shared memory.
 
     The cotangents of x and y in ``x + y`` are one array inside; whoever scales one of the two in
-    place must not scale the other.
+    place must not scale the other. ``plain`` says that all leaves are arrays.
     """
-    if not seen and len({*map(id, cts)}) == len(leaves):
-        for leaf, c in zip(leaves, cts, strict=True):
-            if type(c) is not ndarray or type(leaf) is not ndarray or c.base is not None:
-                break
-            if c.dtype is not leaf.dtype:
+    if plain and len({*map(id, cts)}) == len(cts):
+        for c in cts:
+            if type(c) is not ndarray or c.base is not None:
                 break
         else:
-            return list(cts)
+            return cts
     out = []
     ids = {id(x) for x in seen}
     for leaf, c in zip(leaves, cts, strict=True):
@@ -402,7 +402,7 @@ def _like(leaf: Any, c: Any) -> Any:
         return c[()] if isinstance(leaf, np.generic) else c
     if isinstance(c, Tracer):
         return c
-    if isinstance(leaf, PYTHON_SCALARS):
+    if isinstance(leaf, PYTHON_SCALARS) and not isinstance(leaf, np.generic):
         return complex(c) if isinstance(leaf, complex) else float(c)
     if type(leaf) is ndarray and type(c) is not ndarray:
         return np.asarray(c, leaf.dtype)

@@ -272,9 +272,9 @@ def _term(d: Any, n: int) -> Callable[..., Any] | None:
     if d is None or _times(d):
         return d
     if not callable(d):
-        if d == 1:
-            return lambda t, *_: t
-        return (lambda t, *_: -t) if d == -1 else (lambda t, *_: t * d)
+        if n == 1:
+            return {1: lambda t, ans, x: t, -1: lambda t, ans, x: -t}.get(d, lambda t, ans, x: t * d)
+        return {1: lambda t, ans, x, y: t, -1: lambda t, ans, x, y: -t}[d]
     if n == 1:
         return lambda t, ans, x: t * d(ans, x)
     return lambda t, ans, x, y: t * d(ans, x, y)

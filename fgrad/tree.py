@@ -232,6 +232,8 @@ def flatten_up_to(
 def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:
     """List, for each leaf of a tree, what a prefix of the tree has for it; None is a leaf there.
 
+    Dicts are matched by key, in any order.
+
     >>> from fgrad import tree
     >>> tree.broadcast_prefix((0, None), ([1, 2], {"a": 3}))
     [0, 0, None]
@@ -239,14 +241,26 @@ def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:
     Raises:
         ValueError: the prefix doesn't fit.
     """
-    spread, nones = (
-        optree.tree_flatten(
-            optree.tree_broadcast_prefix(prefix, tree, none_is_leaf=True, namespace=NAMESPACE),
-            none_is_leaf=True, namespace=NAMESPACE,
-        )[0],
-        optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)[0],
-    )  # fmt: skip
-    return [p for p, x in zip(spread, nones, strict=True) if x is not None]
+    struct = structure(tree)
+    numbered = _thaw_mappings(struct.unflatten(range(struct.num_leaves)))
+    prefix = _thaw_mappings(prefix)
+    values, prefix_struct = optree.tree_flatten(prefix, none_is_leaf=True, namespace=NAMESPACE)
+    out: list[Any] = [None] * struct.num_leaves
+    for value, part in zip(values, prefix_struct.flatten_up_to(numbered), strict=True):
+        for i in leaves(part):
+            out[i] = value
+    return out
+
+
+def _thaw_mappings(tree: Any) -> Any:
+    """The tree with dicts for frozen mappings, which optree compares by the order of their keys."""
+    parts, struct = optree.tree_flatten(
+        tree, lambda x: isinstance(x, FrozenDict), none_is_leaf=True, namespace=NAMESPACE
+    )
+    return struct.unflatten(
+        {k: _thaw_mappings(v) for k, v in x.items()} if isinstance(x, FrozenDict) else x
+        for x in parts
+    )
 
 
 def _difference(want: Structure, got: Any, path: Path, *, exact: bool) -> str | None:

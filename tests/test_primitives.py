@@ -63,11 +63,15 @@ def test_the_derivative_of_a_constant_is_zero(row):
 @each(TABLE)
 def test_vmap_is_the_stack_of_calls(row):
     laws.batching(row)
+    if row.complex:
+        laws.batching(row, np.complex128)
 
 
 @each(SMOOTH)
 def test_vmap_under_and_over_derivatives(row):
     laws.batched_derivatives(row)
+    if row.complex:
+        laws.batched_derivatives(row, np.complex128)
 
 
 @each(TABLE)

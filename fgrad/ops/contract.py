@@ -22,10 +22,14 @@ def mT(x: Any) -> Any:  # noqa: N802
     return x.T if x.ndim == 2 else np.swapaxes(x, -1, -2)
 
 
+#: Matrices up to this size are multiplied by `ndarray.dot`, in half the time of `matmul`.
+SMALL_MATRIX = 16384
+
+
 def mm(x: Any, y: Any) -> Any:
-    """``x @ y``; for plain matrices `ndarray.dot`, which takes half the time on small ones."""
+    """``x @ y`` by the quicker way for plain matrices."""
     if type(x) is ndarray and type(y) is ndarray and x.ndim == 2 and y.ndim == 2:
-        return x.dot(y)
+        return x.dot(y) if x.size <= SMALL_MATRIX else np.matmul(x, y)
     return np.matmul(x, y)
 
 
@@ -41,7 +45,7 @@ def _matmul_impl(x: Any, y: Any) -> Any:
 
 def _matmul_x(g: Array, ans: Array, x: Any, y: Array) -> Array:
     if type(g) is ndarray and type(y) is ndarray and g.ndim == 2 and y.ndim == 2:
-        return g.dot(y.T)
+        return g.dot(y.T) if g.size <= SMALL_MATRIX else np.matmul(g, y.T)
     if y.ndim == 1:
         c = g * y if x.ndim == 1 else np.expand_dims(g, -1) * y
     elif x.ndim == 1:
@@ -53,7 +57,7 @@ def _matmul_x(g: Array, ans: Array, x: Any, y: Array) -> Array:
 
 def _matmul_y(g: Array, ans: Array, x: Array, y: Any) -> Array:
     if type(g) is ndarray and type(x) is ndarray and g.ndim == 2 and x.ndim == 2:
-        return x.T.dot(g)
+        return x.T.dot(g) if x.size <= SMALL_MATRIX else np.matmul(x.T, g)
     if x.ndim == 1:
         c = g * x if y.ndim == 1 else np.expand_dims(x, -1) * np.expand_dims(g, -2)
     elif y.ndim == 1:
@@ -116,7 +120,7 @@ def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
 
 # The axes of dot(a, b) are those of a but the last, then those of b but the last but one.
 def _dot_a(g: Array, ans: Array, a: Any, b: Array) -> Array:
-    n, m = a.ndim, b.ndim
+    n, m = ndim_of(a), ndim_of(b)
     if n == 0 or m == 0:
         return unbroadcast(g * b, a.shape, g.dtype)
     if n <= 2 and m <= 2:
@@ -127,7 +131,7 @@ def _dot_a(g: Array, ans: Array, a: Any, b: Array) -> Array:
 
 
 def _dot_b(g: Array, ans: Array, a: Array, b: Any) -> Array:
-    n, m = a.ndim, b.ndim
+    n, m = ndim_of(a), ndim_of(b)
     if n == 0 or m == 0:
         return unbroadcast(g * a, b.shape, g.dtype)
     if n <= 2 and m <= 2:

@@ -12,6 +12,7 @@ from ..errors import NoRuleError
 from ..rules import line_up, primitive, total, unbroadcast
 from ..tracer import register
 from .contract import mT
+from .ufuncs import ratio
 
 
 # ------------------------------------------------------------------ solve
@@ -50,6 +51,8 @@ register(np.linalg.solve, solve)
 def _direction(ans: Array, x: Array, p: Any, axis: tuple[int, ...], keepdims: bool) -> Array:
     """d with dn = sum(real(d t)): the conjugate of the steepest ascent; 0 where the norm is 0."""
     n = ans if keepdims else np.expand_dims(ans, axis)
+    if p == 2:  # nothing is singular but the norm itself
+        return ratio(np.conj(x), n)
     n = np.where(np.equal(n, 0), 1, n)
     size, sign = np.abs(x), np.conj(np.sign(x))
     if p in (np.inf, -np.inf):
@@ -57,9 +60,6 @@ def _direction(ans: Array, x: Array, p: Any, axis: tuple[int, ...], keepdims: bo
         return sign * (mask / np.maximum(np.sum(mask, axis=axis, keepdims=True), 1))
     if p == 1:
         return sign
-    # x / |x| |x| is x: for p = 2 nothing is singular but the norm itself.
-    if p == 2:
-        return np.conj(x) / n
     return sign * np.power(np.where(np.equal(size, 0), 0 if p > 1 else 1, size / n), p - 1)
 
 

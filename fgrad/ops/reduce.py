@@ -26,6 +26,19 @@ def _given(**keywords: Any) -> None:
             )
 
 
+def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    """Axes from the end; NumPy takes a number as a vector of one axis here."""
+    return () if ndim == 0 and axis in (0, -1) else axes_from_end(axis, ndim)
+
+
+def _initial(out: Any, initial: Any, combine: Any) -> Any:
+    """A reduction's result combined with ``initial``, which NumPy casts to its dtype."""
+    if initial is _NONE or initial is None:
+        return out
+    initial = initial if hasattr(initial, "dtype") else np.asarray(initial)
+    return combine(out, np.astype(initial, out.dtype))
+
+
 def _prepare(x: Any, dtype: Any, where: Any, fill: Any) -> Any:
     """The operand in the dtype asked for, with ``fill`` where it isn't to count."""
     if dtype is not None:
@@ -65,18 +78,17 @@ def sum_(
 ) -> Any:  # fmt: skip
     """`numpy.sum`."""
     if axis is None and dtype is None and out is None and keepdims is False and where is _NONE:
-        return (a,), _ALL[ndim_of(a)]
+        return (a,), ALL[ndim_of(a)]
     _given(out=out)
     x = _prepare(a, dtype, where, 0)
-    return (x,), {"axis": axes_from_end(axis, ndim_of(x)), "keepdims": keepdims is True}
+    return (x,), {"axis": _axes(axis, ndim_of(x)), "keepdims": keepdims is True}
 
 
 def _with_initial(front: Any, combine: Any) -> Any:
     """A reduction that takes ``initial`` by combining it with the result."""
 
     def reduction(*args: Any, initial: Any = _NONE, **kwargs: Any) -> Any:
-        out = front(*args, **kwargs)
-        return out if initial is _NONE or initial is None else combine(out, initial)
+        return _initial(front(*args, **kwargs), initial, combine)
 
     reduction.__doc__ = front.__doc__
     return reduction
@@ -106,12 +118,12 @@ def _mean_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 #: The params of a mean or sum of all entries, by rank.
-_ALL = [{"axis": tuple(range(-n, 0)), "keepdims": False} for n in range(65)]
+ALL = [{"axis": tuple(range(-n, 0)), "keepdims": False} for n in range(65)]
 
 
 @linear(np.mean, _mean_spread, impl=_mean_impl)
 def _mean(x: Any, axis: Any, keepdims: Any) -> Any:
-    return (x,), {"axis": axes_from_end(axis, ndim_of(x)), "keepdims": keepdims is True}
+    return (x,), {"axis": _axes(axis, ndim_of(x)), "keepdims": keepdims is True}
 
 
 _MEAN = PRIMITIVES["mean"]
@@ -123,7 +135,7 @@ def mean(
 ) -> Any:  # fmt: skip
     """`numpy.mean`."""
     if axis is None and dtype is None and out is None and keepdims is False and where is _NONE:
-        return apply(_MEAN, a, _ALL[len(a.shape)])
+        return apply(_MEAN, a, ALL[len(a.shape)])
     _given(out=out)
     if a.dtype.kind in "biu" and dtype is None:
         dtype = np.float64
@@ -153,7 +165,7 @@ def var(
     center = np.mean(a, axis=axis, dtype=dtype, keepdims=True, **keep) if mean is _NONE else mean
     d = a - center
     d = np.real(d * np.conj(d)) if a.dtype.kind == "c" else d * d
-    axes = axes_from_end(axis, ndim_of(a))
+    axes = _axes(axis, ndim_of(a))
     n: Any = 1
     for i in axes:
         n *= shape_of(a)[i]
@@ -172,30 +184,42 @@ register(np.std, std)
 
 
 # ------------------------------------------------------------------ prod
-def _others(x: Array, axis: int) -> Array:
-    """For each element the product of the others along the axis, without division by zeros."""
-    ones = np.ones_like(np.take(x, [0], axis=axis)) if x.shape[axis] else x
-    n = x.shape[axis]
-    before = np.concatenate([ones, np.cumprod(_cut(x, axis, 0, n - 1), axis=axis)], axis=axis)
-    back = np.flip(np.cumprod(_cut(np.flip(x, axis), axis, 0, n - 1), axis=axis), axis)
-    return before * np.concatenate([back, ones], axis=axis)
+def _joined(x: Array, axis: tuple[int, ...]) -> Array:
+    """The axes as one, which is the last."""
+    shape = shape_of(x)
+    rest = [i for i in range(-len(shape), 0) if i not in axis]
+    size = 1
+    for i in axis:
+        size *= shape[i]
+    return np.reshape(np.transpose(x, [*rest, *axis]), (*(shape[i] for i in rest), size))
 
 
-def _cut(x: Array, axis: int, start: int, stop: int) -> Array:
-    index = [slice(None)] * (ndim_of(x) + axis) + [slice(start, stop)] + [slice(None)] * (-axis - 1)
-    return x[tuple(index)]
+def _parted(y: Array, x: Array, axis: tuple[int, ...]) -> Array:
+    """The inverse of `_joined`: the last axis as the axes that it came from."""
+    shape = shape_of(x)
+    order = [*(i for i in range(-len(shape), 0) if i not in axis), *axis]
+    y = np.reshape(y, tuple(shape[i] for i in order))
+    return np.transpose(y, [order.index(i - len(shape)) for i in range(len(shape))])
 
 
-def _prod_jvp(ts: Any, ans: Array, x: Array, *, axis: int) -> Array:
-    return np.sum(ts[0] * _others(x, axis), axis=axis) if x.shape[axis] else np.zeros_like(ans)
+def _others(x: Array) -> Array:
+    """For each element the product of the others in its row, without division by zeros."""
+    ones = np.ones_like(x[..., :1])
+    before = np.concatenate([ones, np.cumprod(x[..., :-1], axis=-1)], axis=-1)
+    after = np.flip(np.cumprod(np.flip(x[..., 1:], -1), axis=-1), -1)
+    return before * np.concatenate([after, ones], axis=-1)
 
 
-def _prod_vjp(g: Array, ans: Array, x: Array, *, axis: int) -> Array:
-    return np.expand_dims(g, axis) * _others(x, axis) if x.shape[axis] else np.zeros_like(x)
+def _prod_jvp(ts: Any, ans: Array, x: Array, *, axis: tuple[int, ...]) -> Array:
+    return np.sum(_joined(ts[0], axis) * _others(_joined(x, axis)), axis=-1)
+
+
+def _prod_vjp(g: Array, ans: Array, x: Array, *, axis: tuple[int, ...]) -> Array:
+    return _parted(np.expand_dims(g, -1) * _others(_joined(x, axis)), x, axis)
 
 
 @primitive(np.prod, jvp=_prod_jvp, vjp=[_prod_vjp])
-def _prod(x: Any, axis: int) -> Any:
+def _prod(x: Any, axis: tuple[int, ...]) -> Any:
     return (x,), {"axis": axis}
 
 
@@ -206,28 +230,10 @@ def prod(
     """`numpy.prod`; right at zeros too."""
     _given(out=out)
     x = _prepare(a, dtype, where, 1)
-    y = _one_axis(x, axis, _prod)
-    if keepdims is True:
-        y = np.expand_dims(y, axes_from_end(axis, ndim_of(x)))
-    return y if initial is _NONE or initial is None else y * initial
-
-
-def _one_axis(x: Any, axis: Any, reduction: Any) -> Any:
-    """Reduce several axes as one: move them to the end and join them."""
-    n = ndim_of(x)
-    axes = axes_from_end(axis, n)
-    if len(axes) == 1:
-        return reduction(x, axes[0])
-    rest = [i for i in range(-n, 0) if i not in axes]
-    x = np.transpose(x, [*rest, *axes])
-    return reduction(np.reshape(x, (*shape_of(x)[: len(rest)], _size(x, axes))), -1)
-
-
-def _size(x: Any, axes: tuple[int, ...]) -> int:
-    out = 1
-    for n in shape_of(x)[ndim_of(x) - len(axes) :]:
-        out *= n
-    return out
+    axes = _axes(axis, ndim_of(x))
+    y = _prod(x, axes)
+    y = np.expand_dims(y, axes) if keepdims is True and axes else y
+    return _initial(y, initial, np.multiply)
 
 
 register(np.prod, prod)
@@ -251,7 +257,7 @@ def _extreme_vjp(g: Array, ans: Array, x: Array, *, axis: tuple[int, ...], keepd
 
 def _extreme(fn: Any, combine: Any, lowest: bool) -> Any:
     def canonical(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        return (a,), {"axis": axes_from_end(axis, ndim_of(a)), "keepdims": keepdims}
+        return (a,), {"axis": _axes(axis, ndim_of(a)), "keepdims": keepdims}
 
     front = primitive(fn, jvp=_extreme_jvp, vjp=[_extreme_vjp])(canonical)
 
@@ -265,7 +271,7 @@ def _extreme(fn: Any, combine: Any, lowest: bool) -> Any:
                 raise ValueError("reduction operation with where= requires to specify `initial`")
             a = np.where(where, a, np.astype(np.asarray(initial), a.dtype))
         y = front(a, axis, keepdims is True)
-        return y if initial is _NONE or initial is None else combine(y, initial)
+        return _initial(y, initial, combine)
 
     extreme.__name__ = fn.__name__
     return extreme
@@ -298,6 +304,11 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any
     _given(out=out)
     x, axis = _axis_or_flat(_prepare(a, dtype, _NONE, 0), axis)
     return (x,), {"axis": axis}
+
+
+def _cut(x: Array, axis: int, start: int, stop: int) -> Array:
+    """``x[start:stop]`` along an axis that is counted from the end."""
+    return x[(..., slice(start, stop), *(slice(None),) * (-axis - 1))]
 
 
 def _cumprod_jvp(ts: Any, ans: Array, x: Array, *, axis: int) -> Array:
@@ -373,7 +384,7 @@ def _index_of(fn: Any) -> Any:
         y = front(a, axis, out)
         if keepdims is not True:
             return y
-        return np.expand_dims(y, axes_from_end(axis, ndim_of(a)))
+        return np.expand_dims(y, _axes(axis, ndim_of(a)))
 
     return arg
 
@@ -385,7 +396,7 @@ for _fn in (np.argmax, np.argmin):
 def _truth(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, *,
            where: Any = _NONE) -> Any:  # fmt: skip
     _given(out=out, where=where)
-    return (a,), {"axis": axes_from_end(axis, ndim_of(a)), "keepdims": keepdims is True}
+    return (a,), {"axis": _axes(axis, ndim_of(a)), "keepdims": keepdims is True}
 
 
 for _fn in (np.any, np.all, np.count_nonzero):

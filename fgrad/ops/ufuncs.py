@@ -43,6 +43,12 @@ def _zero_as_one(x: Array) -> Array:
     return (x or 1) if isinstance(x, PYTHON_SCALARS) else np.where(np.equal(x, 0), 1, x)
 
 
+def ratio(x: Any, y: Any) -> Any:
+    """x / y, and 0 where y is 0, in derivatives of it too."""
+    zero = np.equal(y, 0)
+    return np.where(zero, 0, x) / np.where(zero, 1, y)
+
+
 def _power_x(ans: Array, x: Array, y: Array) -> Array:
     # x ** 0 is constant, also at x = 0, where x ** (y - 1) is infinite.
     if isinstance(y, PYTHON_SCALARS):
@@ -111,8 +117,16 @@ arccos = elementwise(np.arccos, lambda ans, x: -1 / np.sqrt((1 - x) * (1 + x)))
 arctan = elementwise(np.arctan, lambda ans, x: 1 / (1 + x * x))
 sinh = elementwise(np.sinh, lambda ans, x: np.cosh(x))
 cosh = elementwise(np.cosh, lambda ans, x: np.sinh(x))
-tanh = elementwise(np.tanh, lambda t, ans, x: t - t * ans * ans)
-arcsinh = elementwise(np.arcsinh, lambda ans, x: 1 / np.sqrt(x * x + 1))
+
+
+def _tanh(t: Array, ans: Array, x: Array) -> Array:
+    u = t * ans
+    u *= ans  # in place where it is an array, a new value where it is traced
+    return t - u
+
+
+tanh = elementwise(np.tanh, _tanh)
+arcsinh = elementwise(np.arcsinh, lambda ans, x: 1 / np.cosh(ans))
 arccosh = elementwise(np.arccosh, lambda ans, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
 arctanh = elementwise(np.arctanh, lambda ans, x: 1 / ((1 - x) * (1 + x)))
 deg2rad = elementwise(np.deg2rad, math.pi / 180)
@@ -123,20 +137,18 @@ register(np.degrees, rad2deg)
 
 arctan2 = elementwise(
     np.arctan2,
-    lambda ans, x, y: y / _radius(x, y) / _radius(x, y),
-    lambda ans, x, y: -x / _radius(x, y) / _radius(x, y),
+    lambda ans, x, y: _over_square(y, np.hypot(x, y)),
+    lambda ans, x, y: _over_square(-x, np.hypot(x, y)),
 )
 
 
-def _radius(x: Array, y: Array) -> Array:
-    """hypot(x, y), which doesn't overflow where x * x does; one at the origin."""
-    return _zero_as_one(np.hypot(x, y))
+def _over_square(x: Array, radius: Array) -> Array:
+    """x / radius**2, which doesn't overflow where the square does; 0 at the origin."""
+    return ratio(ratio(x, radius), radius)
 
 
 hypot = elementwise(
-    np.hypot,
-    lambda ans, x, y: x / _zero_as_one(ans),
-    lambda ans, x, y: y / _zero_as_one(ans),
+    np.hypot, lambda ans, x, y: ratio(x, ans), lambda ans, x, y: ratio(y, ans)
 )
 ldexp = elementwise(np.ldexp, lambda ans, x, y: np.exp2(y), None)
 copysign = elementwise(
@@ -250,11 +262,11 @@ def conjugate(x: Any) -> Any:
 
 
 def _angle_jvp(ts: Any, ans: Array, x: Array) -> Any:
-    return np.imag(ts[0] / _zero_as_one(x)) if x.dtype.kind == "c" else None
+    return np.imag(ratio(ts[0], x)) if x.dtype.kind == "c" else None
 
 
 def _angle_vjp(g: Array, ans: Array, x: Array) -> Any:
-    return g * -1j / _zero_as_one(x) if x.dtype.kind == "c" else None
+    return ratio(g * -1j, x) if x.dtype.kind == "c" else None
 
 
 @primitive(np.angle, jvp=_angle_jvp, vjp=[_angle_vjp], batch=line_up)

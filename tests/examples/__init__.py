@@ -7,6 +7,7 @@ import numpy as np
 from . import contract, index, reduce, shape, ufuncs
 from .row import Operand as Operand
 from .row import Row as Row
+from .row import row as row
 
 TABLE: list[Row] = [
     *ufuncs.ROWS, *reduce.ROWS, *shape.ROWS, *index.ROWS, *contract.ROWS,

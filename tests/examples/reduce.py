@@ -18,7 +18,7 @@ ROWS = [
     # One row for each way of naming axes.
     *(linear(np.sum, [(3, 4)], _over(np.sum, axis=axis)) for axis in AXES),
     *(linear(np.mean, [(3, 4)], _over(np.mean, axis=axis)) for axis in AXES),
-    *(row(np.prod, [(3, 4)], _over(np.prod, axis=axis), complex=True, bits=not isinstance(axis, tuple))
+    *(row(np.prod, [(3, 4)], _over(np.prod, axis=axis), complex=True)
       for axis in AXES),
     *(row(np.max, [(3, 4)], _over(np.max, axis=axis)) for axis in AXES),
     linear(np.sum, [()]),
@@ -34,7 +34,7 @@ ROWS = [
     linear(np.mean, [(3, 4)], lambda x: np.mean(x, axis=0, where=MASK)),
     linear(np.mean, [(3, 4)], lambda x: x.mean()),
     linear(np.mean, [()]),
-    row(np.prod, [(2, 3, 2)], lambda x: np.prod(x, axis=(0, 2), keepdims=True), bits=False),
+    row(np.prod, [(2, 3, 2)], lambda x: np.prod(x, axis=(0, 2), keepdims=True)),
     row(np.prod, [(3, 4)], lambda x: np.prod(x, axis=0, where=MASK, initial=2.0)),
     row(np.prod, [(3, 0)], lambda x: np.prod(x, axis=1)),
     row(np.prod, [(3, 4)], lambda x: np.multiply.reduce(x)),
@@ -71,5 +71,7 @@ ROWS = [
     *(constant(f, [R(3, 4, low=-1, high=1)], (lambda f: lambda x: f(x > 0, axis=1, keepdims=True))(f))
       for f in (np.any, np.all)),
     *(constant(f, [P(3, 4)], f) for f in (np.any, np.all, np.count_nonzero)),
+    *(constant(f, [R(6, 2, low=0)], (lambda f: lambda x: f(np.floor(x), axis=1))(f))
+      for f in (np.any, np.all, np.count_nonzero)),
     constant(np.all, [P(3, 4)], lambda x: np.logical_and.reduce(x)),
 ]  # fmt: skip

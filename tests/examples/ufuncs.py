@@ -41,7 +41,7 @@ BINARY = [
     *((f, R(2, 3), R(2, 3), False) for f in (np.maximum, np.minimum, np.fmax, np.fmin)),
 ]  # fmt: skip
 
-REAL_TO_TRUTH = [np.signbit, np.isfinite, np.isinf, np.isnan, np.logical_not]
+TRUTH = [np.signbit, np.isfinite, np.isinf, np.isnan, np.logical_not]
 ROUNDING = [np.floor, np.ceil, np.trunc, np.rint, np.fix, np.spacing]
 COMPARISONS = [
     np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal, np.logical_and,
@@ -86,6 +86,8 @@ ROWS = [
     row(np.modf, [(2, 3)]),
     linear(np.nextafter, [(2, 3), (2, 3)], complex=False, kind="smooth"),
     row(np.heaviside, [(2, 3), (2, 3)]),
+    linear(np.heaviside, [(2, 3)], lambda y: np.heaviside(np.array([-1, 0, 2.0]), y), complex=False,
+           kind="smooth"),
     row(np.ldexp, [(2, 3), I(3)], kind="linear"),
     row(np.absolute, [(2, 3)], complex=True),
     row(np.absolute, [(2, 3)], abs, complex=True),
@@ -109,8 +111,13 @@ ROWS = [
     linear(np.full_like, [(2, 3), ()], lambda x, v: fgrad.numpy.full_like(x, v)),
     constant(fgrad.stop_gradient, [(2, 3)], fgrad.stop_gradient),
     # Piecewise constant.
-    *(constant(f, [(2, 3)]) for f in (*REAL_TO_TRUTH, *ROUNDING)),
+    *(constant(f, [(2, 3)]) for f in (*TRUTH, *ROUNDING)),
+    *(constant(f, [(2, 3)], (lambda f: lambda x: f(np.where(x > 0, np.inf, x - x)))(f)) for f in TRUTH),
     *(constant(f, [(2, 1), R(2, low=0.3)]) for f in COMPARISONS),
+    constant(np.isnan, [(2, 3)], lambda x: np.isnan(np.where(x > 0, np.nan, x))),
+    *(constant(f, [I(3), I(2, 3, low=1)]) for f in COMPARISONS),
+    constant(np.logical_or, [B(3), B(2, 3)]),
+    constant(np.spacing, [(2, 3)], lambda x: np.spacing(x) * 1e16),
     *(constant(f, [I(2, 1), I(3)]) for f in INTEGERS),
     constant(np.invert, [I(2, 3)]),
     constant(np.invert, [B(2, 3)], lambda x: ~x),
