@@ -154,7 +154,7 @@ def check_differentiable(
                     "convert it with .astype(complex), or leave holomorphic=False",
                 )
             active.append(i)
-        elif not allow_int or isinstance(x, ndarray) and not is_traceable(x):
+        elif not allow_int or (isinstance(x, ndarray) and not is_traceable(x)):
             bad.append((path, x))
     if bad:
         listed = [f"{describe(x)}{_at(path)}" for path, x in bad[:4]]
@@ -174,7 +174,9 @@ def _at(path: Any) -> str:
 def _ways_out(x: Any, name: str) -> str:
     """What to do about a leaf that has no derivative."""
     if isinstance(x, ndarray) and not is_traceable(x):
-        return "pass np.asarray(x): fgrad computes with plain arrays, and what a subclass adds is lost"
+        return (
+            "pass np.asarray(x): fgrad computes with plain arrays, and what a subclass adds is lost"
+        )
     if not is_traceable(x) and hasattr(x, "__array__"):
         return "pass its values as an array: x.to_numpy() or np.asarray(x)"
     convert = "convert it to a float (x.astype(float), 2.0 for 2), " if is_traceable(x) else ""

@@ -113,7 +113,7 @@ def check_operand(x: Any, name: str) -> None:
             )
         return
     if isinstance(x, (list, tuple)):
-        to_do = "wrap it in np.array(...), or in fgrad.numpy.array(...) where it holds traced values"
+        to_do = "wrap it in np.array(...), or fgrad.numpy.array(...) where it holds traced values"
     elif isinstance(x, ndarray):
         to_do = "pass np.asarray(x): what a subclass adds would be lost"
     elif hasattr(x, "__array__"):
@@ -167,8 +167,10 @@ class Hold(weakref.ref):  # type: ignore[type-arg]
     Here the inner gradient locks ``big`` first and lets go first, while the outer still needs it.
     """
 
-    __slots__ = ("restore",)
+    __slots__ = ("restore", "waiting")
     restore: bool
+    #: Views that can't become writable before this array does.
+    waiting: list[Any]
 
 
 #: Guards the few lines in which holds are counted. Reentrant, because the collection of a forgotten
@@ -185,7 +187,7 @@ def lock(x: Any, holds: list[Hold]) -> None:
                 h.restore for h in weakref.getweakrefs(x) if type(h) is Hold
             )
             hold = Hold(x)
-            hold.restore = restore
+            hold.restore, hold.waiting = restore, []
             x.flags.writeable = False
             holds.append(hold)
             x = x.base
@@ -199,11 +201,29 @@ def release(holds: list[Hold]) -> None:
         while holds:
             hold = holds.pop()
             x = hold()
-            if x is None or not hold.restore:
-                continue
-            others = [h for h in weakref.getweakrefs(x) if type(h) is Hold and h is not hold]
-            if not others:
-                x.flags.writeable = True
+            if x is not None:
+                _let_go(x, hold)
+
+
+def _let_go(x: Any, hold: Hold) -> None:
+    others = _holds(x, hold)
+    if others:  # the last of them does what we can't do yet
+        others[0].waiting.extend(hold.waiting)
+    elif hold.restore:
+        owner = x.base
+        held = _holds(owner, hold) if isinstance(owner, ndarray) else []
+        if held:
+            held[0].waiting.append(weakref.ref(x))
+            return
+        x.flags.writeable = True
+        for view in (ref() for ref in hold.waiting):
+            if view is not None and not _holds(view, hold):
+                view.flags.writeable = True
+
+
+def _holds(x: Any, but: Hold) -> list[Hold]:
+    """The holds of an array, but for one."""
+    return [h for h in weakref.getweakrefs(x) if type(h) is Hold and h is not but]
 
 
 def shield(answer: Any, operands: Sequence[Any]) -> Any:

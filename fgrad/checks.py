@@ -147,5 +147,7 @@ def check_like(t: Any, a: Any, name: str, what: str, path: str) -> None:
         )
     if not hasattr(t, "dtype") and isinstance(t, complex) and a.dtype.kind != "c":
         raise DtypeError(
-            f"{name} wants a real {what}{where}, as its primal is.", describe(t), "pass its real part"
+            f"{name} wants a real {what}{where}, as its primal is.",
+            describe(t),
+            "pass its real part",
         )

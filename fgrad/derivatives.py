@@ -21,6 +21,7 @@ from .errors import ArgumentError, FgradError, describe, name_of
 from .forward import JvpTracer, Pushforward
 from .reverse import Tape, lower, one_like, surface
 
+
 def value_and_grad(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,
@@ -77,7 +78,7 @@ def value_and_grad(
             args, kwargs = selection.put(args, kwargs, tracers)
         aux = None
         try:
-            out = f(*args, **kwargs)
+            out = f(*args, **kwargs) if kwargs else f(*args)
             if has_aux:
                 out, aux = pair(out)
             value = lower(tape, out)
@@ -324,9 +325,9 @@ def _tangents(primals: Any, tangents: Any, leaves: Sequence[Any]) -> list[Any]:
         what="jvp wants tangents of the structure of the primals.",
         to_do="pass one tangent for each array among the arguments; None stands for an integer's",
     )  # fmt: skip
-    moving = tree.unflatten(tree.structure(primals), [
-        None if t is None else x for x, t in zip(leaves, ts, strict=True)
-    ])
+    moving = tree.unflatten(
+        tree.structure(primals), [None if t is None else x for x, t in zip(leaves, ts, strict=True)]
+    )
     check_differentiable(tree.leaves(moving), moving, "jvp")
     for (path, x), t in zip(tree.leaves_with_path(primals), ts, strict=True):
         if t is None:

@@ -51,7 +51,7 @@ class FgradError(Exception):
 
 
 class ArgumentError(FgradError, TypeError):
-    """An argument of a transformation is not what its signature promises (``argnums``, ``in_axes``)."""
+    """An argument of a transformation (``argnums``, ``in_axes``) is not what its signature says."""
 
 
 class DtypeError(FgradError, TypeError):

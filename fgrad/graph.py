@@ -76,7 +76,7 @@ class Graph:
         in_structure: Any,
         out_structure: Any,
     ) -> None:
-        self.name = name
+        self.name = self.__name__ = name
         self.inputs, self.equations = tuple(inputs), tuple(equations)
         self.outputs = tuple(outputs)
         self.in_structure, self.out_structure = in_structure, out_structure
@@ -97,7 +97,7 @@ class Graph:
             got = aval(x) if is_traceable(x) else None
             if got is None or (got.shape, got.dtype) != (var.aval.shape, var.aval.dtype):
                 raise GraphError(
-                    f"The graph of {self.name} wants {describe(var.aval)} for its input {var.name}.",
+                    f"The graph of {self.name} wants {describe(var.aval)} as its input {var.name}.",
                     describe(x),
                     "make a graph for these arguments with make_graph(f)(*args)",
                 )
@@ -129,7 +129,7 @@ class Graph:
             for a in eqn.operands:
                 if isinstance(a, Var) and a not in defined:
                     raise GraphError(
-                        f"Equation {k} ({eqn.primitive}) wants operands that are defined before it.",
+                        f"Equation {k} ({eqn.primitive}) wants operands defined before it.",
                         f"{a}, which is not",
                         "put the equation that defines it first",
                     )
@@ -175,7 +175,7 @@ class Graph:
 
     def to_dot(self) -> str:
         """The graph in the DOT language of graphviz."""
-        lines = [f'digraph "{self.name}" {{', "  rankdir=TB;", "  node [fontname=Helvetica];"]
+        lines = [f"digraph {_quote(self.name)} {{", "  rankdir=TB;", "  node [fontname=Helvetica];"]
         ids: dict[Var, str] = {}
 
         def edges(target: str, operands: Sequence[Var | Const]) -> Iterator[str]:
@@ -217,6 +217,11 @@ def _short(a: Aval) -> str:
     kind = _KINDS.get(a.dtype.kind)
     name = f"{kind}{a.dtype.itemsize * 8}" if kind else str(a.dtype)
     return f"{name}[{','.join(map(str, a.shape))}]"
+
+
+def _quote(text: str) -> str:
+    """A string of the DOT language."""
+    return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
 def _param(v: Any) -> str:

@@ -1,8 +1,8 @@
 """Jacobians and Hessians: one vmap over a basis of the arguments or of the results.
 
 The Jacobian of a function from pytrees to pytrees is a tree of blocks: in the place of each array
-of the result stands a tree like the argument, with a block of shape ``(*result.shape, *leaf.shape)``
-for each of its leaves.
+of the result stands a tree like the argument, which has for each leaf a block of shape
+``(*result.shape, *leaf.shape)``.
 """
 
 from __future__ import annotations
@@ -97,9 +97,11 @@ class _Point:
         out, pullback, self.aux = vjp(self, *self.xs, has_aux=True)
         outs, structure = tree.flatten(out)
         ys = [aval(y) for y in outs]
-        if only_if_smaller and (
-            _total(ys) > _total(self.avals) or any(y.dtype.kind == "c" for y in ys)
-        ) and (self.holomorphic or not any(a.dtype.kind == "c" for a in self.avals)):
+        if (
+            only_if_smaller
+            and (_total(ys) > _total(self.avals) or any(y.dtype.kind == "c" for y in ys))
+            and (self.holomorphic or not any(a.dtype.kind == "c" for a in self.avals))
+        ):
             return None
         for y in ys:
             if y.dtype.kind != ("c" if self.holomorphic else "f"):
@@ -166,7 +168,9 @@ def _finish(block: Any, a: Aval, x: Any) -> Any:
     return block
 
 
-def _transformation(mode: str, f: Callable[..., Any], argnums: Any, argnames: Any, options: Any) -> Any:
+def _transformation(
+    mode: str, f: Callable[..., Any], argnums: Any, argnames: Any, options: Any
+) -> Any:
     selection = Selection(f, argnums, argnames, mode)
 
     @functools.wraps(f)
@@ -220,7 +224,7 @@ def jacfwd(
         DtypeError: a leaf can't be differentiated in, or is complex without ``holomorphic``.
     """
     options = (has_aux, holomorphic, allow_int)
-    return _transformation("jacfwd", f, argnums, argnames, options)  # type: ignore[no-any-return]
+    return _transformation("jacfwd", f, argnums, argnames, options)
 
 
 def jacrev(
@@ -248,7 +252,7 @@ def jacrev(
             ``holomorphic``, complex).
     """
     options = (has_aux, holomorphic, allow_int)
-    return _transformation("jacrev", f, argnums, argnames, options)  # type: ignore[no-any-return]
+    return _transformation("jacrev", f, argnums, argnames, options)
 
 
 def jacobian(
@@ -272,7 +276,7 @@ def jacobian(
     Args, Returns, Raises: see `jacfwd`.
     """
     options = (has_aux, holomorphic, allow_int)
-    return _transformation("jacobian", f, argnums, argnames, options)  # type: ignore[no-any-return]
+    return _transformation("jacobian", f, argnums, argnames, options)
 
 
 def hessian(

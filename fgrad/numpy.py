@@ -53,8 +53,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """`numpy.full`; the fill value may be traced."""
     if not isinstance(fill_value, _Tracer):
         return _np.full(shape, fill_value, dtype)
-    value = fill_value if dtype is None else _np.astype(fill_value, dtype)
-    return _np.broadcast_to(value, shape)
+    value: Any = fill_value
+    return _np.broadcast_to(value if dtype is None else _np.astype(value, dtype), shape)
 
 
 def linspace(

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from . import ops
-from .arrays import aval, ndarray
+from .arrays import SMALL, aval, ndarray
 from .core import PRIMITIVES, Primitive
-from .ops.reduce import ALL
+from .ops.reduce import spread
 from .reverse import NONE, UNARY, TapeTracer, fitted
 from .rules import ones
 from .tracer import BINARY_OPERATORS, ArrayTracer
@@ -55,12 +55,12 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                                 pull_y = partial(fitted, pull_y, shape_y, b.dtype)
                 if both_x:
                     if i < tape.inputs or a.base is not None:
-                        a = tape.keep(a)
+                        a = a.copy("K") if a.nbytes <= SMALL else tape.keep(a)
                 else:
                     a = None
                 if both_y:
                     if j < tape.inputs or b.base is not None:
-                        b = tape.keep(b)
+                        b = b.copy("K") if b.nbytes <= SMALL else tape.keep(b)
                 else:
                     b = None
                 kept = ans if both_ans else None
@@ -77,7 +77,7 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                     return tape.binary(p, x, y)
                 if left_x:
                     if i < tape.inputs or a.base is not None:
-                        a = tape.keep(a)
+                        a = a.copy("K") if a.nbytes <= SMALL else tape.keep(a)
                 else:
                     a = aval(a) if shaped else None
                 kept = ans if left_ans else None
@@ -132,15 +132,24 @@ def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
 
 
 def _array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    short = SHORT.get(func)
-    if short is None or kwargs or len(args) != 1 or type(args[0]) is not TapeTracer:
+    if func is not np.mean or kwargs or len(args) != 1:
         return ArrayTracer.__array_function__(self, func, types, args, kwargs)
-    x = args[0]
-    return x.trace.unary(short, x, ALL[len(x.shape)])
+    tape, a = self.trace, self.value
+    nodes = tape.nodes
+    if nodes is None or type(a) is not ndarray or a.dtype.char not in "fd" or not a.size:
+        return ArrayTracer.__array_function__(self, func, types, args, kwargs)
+    out = TapeTracer()
+    out.trace, out.value, out.slot = tape, np.add.reduce(a, None) / a.size, len(nodes)
+    nodes.append((self.slot, UNARY, _pull_mean, None, None, aval(a), None))
+    return out
 
 
-#: Reduction of all entries -> its primitive.
-SHORT = {np.mean: PRIMITIVES["mean"], np.sum: PRIMITIVES["sum"]}
+def _pull_mean(g: Any, ans: Any, x: Any) -> Any:
+    if not isinstance(g, np.generic):
+        return spread(g / x.size, x, (), True)
+    out = np.empty(x.shape, x.dtype)
+    out.fill(g / out.size)
+    return out
 
 
 def _transposed(self: Any) -> Any:

@@ -355,8 +355,13 @@ def lower(tape: Trace, x: Any) -> Any:
     return x.value if isinstance(x, Tracer) and x.trace is tape else x
 
 
+_ONE = np.float64(1)
+
+
 def one_like(value: Any) -> Any:
     """The cotangent that starts a gradient: a one of the dtype of a scalar."""
+    if type(value) is np.float64:
+        return _ONE
     if isinstance(value, np.generic):
         return type(value)(1)
     return np.ones_like(value) if hasattr(value, "dtype") else 1.0

@@ -139,7 +139,9 @@ class ArrayTracer(Tracer):
                 repr(self),
                 "leave the format away (f'{x}'), or print outside the transformed function",
             )
-        return format(full_lower(self).item() if hasattr(self.value, "dtype") else full_lower(self), spec)
+        return format(
+            full_lower(self).item() if hasattr(self.value, "dtype") else full_lower(self), spec
+        )
 
     @property
     def hides(self) -> bool:
@@ -161,7 +163,7 @@ class ArrayTracer(Tracer):
         if method == "outer" and ufunc in FRONTS:
             x, y = inputs
             x = np.reshape(x, (*np.shape(x), *(1,) * np.ndim(y)))
-            return getattr(ufunc, "__call__")(x, y, **kwargs)  # noqa: B004
+            return ufunc.__call__(x, y, **kwargs)
         table = {"reduce": REDUCTIONS, "accumulate": ACCUMULATIONS}.get(method, {})
         if ufunc in table:
             if len(inputs) < 2:
@@ -214,11 +216,11 @@ class ArrayTracer(Tracer):
         return FRONTS[np.transpose](self, axes or None)
 
     @property
-    def T(self) -> Any:  # noqa: N802
+    def T(self) -> Any:
         return FRONTS[np.transpose](self)
 
     @property
-    def mT(self) -> Any:  # noqa: N802
+    def mT(self) -> Any:
         return FRONTS[np.matrix_transpose](self)
 
     @property

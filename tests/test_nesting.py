@@ -61,6 +61,7 @@ WRAPPERS = [plain, mapped, mapped_over_nothing, staged]
 @pytest.mark.parametrize("wrap", WRAPPERS)
 def test_perturbation_confusion(outer, inner, wrap):
     """d/dx x (d/dy (x + y)) = 1 and d/dx x (d/dy x y) = 2 x, whatever computes the two."""
+
     def first(x):
         return x * wrap(inner(lambda y: x + y))(1.0)
 

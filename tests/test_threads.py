@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from fgrad import grad, hessian, jvp, make_graph, vjp, vmap
+from fgrad.arrays import SMALL
 
-BIG = np.linspace(0.1, 1.0, 3000)
+BIG = np.linspace(0.1, 1.0, SMALL)
 
 
 def loss(w):
@@ -79,15 +80,15 @@ def test_every_transformation_in_eight_threads():
 
 @pytest.mark.usefixtures("fast_switching")
 def test_one_array_locked_by_eight_threads():
-    big = np.linspace(0.1, 1.0, 2000)
+    big = np.linspace(0.1, 1.0, SMALL)
 
     def work():
         for k in range(60):
             _, pullback = vjp(lambda w: np.sum(np.sin(w) * big), big)
             assert not big.flags.writeable
             if k % 3 == 0:
-                with pytest.raises(ZeroDivisionError):
-                    grad(lambda w: np.sum(w * big) / (0 if True else 1))(big[::2].repeat(2) * 0)
+                with pytest.raises(KeyError):
+                    grad(lambda w: {}[np.sum(w * big) > 0])(big + 1)
             pullback(1.0)
             assert not big.flags.writeable
             del pullback
@@ -110,7 +111,7 @@ def test_a_trace_may_be_used_from_another_thread():
 
 def test_a_pullback_collected_in_the_middle_of_locking():
     """A cycle keeps pullbacks alive until the collector runs, at any line of ours."""
-    big = np.linspace(0.1, 1.0, 2000)
+    big = np.linspace(0.1, 1.0, SMALL)
     threshold = gc.get_threshold()
     gc.set_threshold(3)
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import PYTHON_SCALARS
+from ..arrays import PYTHON_SCALARS, ndarray
 from ..core import FRONTS, Array
 from ..rules import constant, elementwise, line_up, primitive
 from ..tracer import register
@@ -32,7 +32,15 @@ divide = elementwise(
 )
 negative = elementwise(np.negative, -1, impl=operator.neg)
 positive = elementwise(np.positive, 1)
-square = elementwise(np.square, lambda t, ans, x: t * (x + x))
+
+
+def _square(t: Array, ans: Array, x: Array) -> Array:
+    u = t * x
+    u += u  # in place where it is an array, a new value where it is traced
+    return u
+
+
+square = elementwise(np.square, _square)
 reciprocal = elementwise(np.reciprocal, lambda ans, x: -ans * ans)
 sqrt = elementwise(np.sqrt, lambda t, ans, x: 0.5 * t / ans)
 cbrt = elementwise(np.cbrt, lambda ans, x: (1 / 3) / (ans * ans))
@@ -122,7 +130,7 @@ cosh = elementwise(np.cosh, lambda ans, x: np.sinh(x))
 def _tanh(t: Array, ans: Array, x: Array) -> Array:
     u = t * ans
     u *= ans  # in place where it is an array, a new value where it is traced
-    return t - u
+    return np.subtract(t, u, u) if type(u) is ndarray else t - u
 
 
 tanh = elementwise(np.tanh, _tanh)

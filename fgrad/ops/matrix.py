@@ -1,0 +1,87 @@
+"""Diagonals and triangles of matrices, Kronecker and cross products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import namespace, ndim_of, shape_of
+from ..core import full_lower
+from ..tracer import register
+from .index import getitem
+from .update import at
+
+
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """`numpy.diagonal`; the result is no view."""
+    x = np.moveaxis(a, (axis1, axis2), (-2, -1))
+    rows, columns = shape_of(x)[-2:]
+    i, j = max(-offset, 0), max(offset, 0)
+    k = np.arange(max(min(rows - i, columns - j), 0))
+    return getitem(x, (..., k + i, k + j))
+
+
+def trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
+) -> Any:
+    """`numpy.trace`."""
+    return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype, out=out)
+
+
+def diag(v: Any, k: int = 0) -> Any:
+    """`numpy.diag`: a matrix with this diagonal, or the diagonal of a matrix."""
+    if ndim_of(v) == 2:
+        return diagonal(v, k)
+    if ndim_of(v) != 1:
+        raise ValueError("Input must be 1- or 2-d.")
+    n = shape_of(v)[0] + abs(k)
+    i = np.arange(n - abs(k))
+    zeros = namespace(full_lower(v)).zeros((n, n), v.dtype)
+    return at(zeros)[i + max(-k, 0), i + max(k, 0)].set(v)
+
+
+def _triangle(lower: bool) -> Any:
+    def triangle(m: Any, k: int = 0) -> Any:
+        inside = np.tri(*shape_of(m)[-2:], k=k if lower else k - 1, dtype=bool)
+        zero = np.zeros((), m.dtype)
+        return np.where(inside, m, zero) if lower else np.where(inside, zero, m)
+
+    return triangle
+
+
+def kron(a: Any, b: Any) -> Any:
+    """`numpy.kron`."""
+    n = max(ndim_of(a), ndim_of(b))
+    left, right = ((1,) * (n - ndim_of(x)) + shape_of(x) for x in (a, b))
+    x = np.reshape(a, tuple(m for size in left for m in (size, 1)))
+    y = np.reshape(b, tuple(m for size in right for m in (1, size)))
+    return np.reshape(x * y, tuple(i * j for i, j in zip(left, right, strict=True)))
+
+
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
+    """`numpy.cross` of vectors in space."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    x, y = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
+    if shape_of(x)[-1] != 3 or shape_of(y)[-1] != 3:
+        raise ValueError("Both input arrays must be (arrays of) 3-dimensional vectors")
+    left = getitem(x, (..., [1, 2, 0])) * getitem(y, (..., [2, 0, 1]))
+    right = getitem(x, (..., [2, 0, 1])) * getitem(y, (..., [1, 2, 0]))
+    return np.moveaxis(left - right, -1, axisc)
+
+
+register(np.diagonal, diagonal)
+register(np.trace, trace)
+register(np.diag, diag)
+register(np.tril, _triangle(True))
+register(np.triu, _triangle(False))
+register(np.kron, kron)
+register(np.cross, cross)
+register(np.linalg.cross, lambda x1, x2, /, *, axis=-1: cross(x1, x2, axis=axis))
+register(np.linalg.diagonal, lambda x, /, *, offset=0: diagonal(x, offset, -2, -1))
+register(
+    np.linalg.trace, lambda x, /, *, offset=0, dtype=None: trace(x, offset, -2, -1, dtype=dtype)
+)

@@ -1,0 +1,110 @@
+"""Differences, integrals, averages, convolution, sorting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import from_end, ndim_of, shape_of
+from ..tracer import register
+from .index import getitem, take, take_along_axis
+
+_NONE: Any = np._NoValue
+
+
+def _along(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
+    """``x[start:stop]`` along an axis that is counted from the end."""
+    return getitem(x, (..., slice(start, stop), *(slice(None),) * (-axis - 1)))
+
+
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NONE, append: Any = _NONE) -> Any:
+    """`numpy.diff`."""
+    axis = from_end(axis, ndim_of(a))
+    parts = [a]
+    for extra, place in ((prepend, 0), (append, len(parts) + 1)):
+        if extra is not _NONE:
+            edge = list(shape_of(a))
+            edge[axis] = 1
+            extra = extra if ndim_of(extra) else np.broadcast_to(extra, tuple(edge))
+            parts.insert(place, extra)
+    x = np.concatenate(parts, axis=axis) if len(parts) > 1 else a
+    for _ in range(n):
+        right, left = _along(x, axis, 1, None), _along(x, axis, None, -1)
+        x = np.not_equal(right, left) if x.dtype == bool else right - left
+    return x
+
+
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    """`numpy.ediff1d`."""
+    x = np.reshape(ary, (-1,))
+    parts = [to_begin, getitem(x, slice(1, None)) - getitem(x, slice(None, -1)), to_end]
+    kept = [np.ravel(p) for p in parts if p is not None]
+    return np.concatenate(kept) if len(kept) > 1 else kept[0]
+
+
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """`numpy.trapezoid`."""
+    axis = from_end(axis, ndim_of(y))
+    if x is not None:
+        dx = diff(x, axis=axis if ndim_of(x) > 1 else -1)
+        if ndim_of(x) == 1:
+            dx = np.reshape(dx, (-1, *(1,) * (-axis - 1)))
+    terms = dx * (_along(y, axis, 1, None) + _along(y, axis, None, -1)) / 2.0
+    return np.sum(terms, axis=axis)
+
+
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
+) -> Any:
+    """`numpy.average`."""
+    keepdims = keepdims is True
+    if weights is None:
+        mean = np.mean(a, axis=axis, keepdims=keepdims)
+        count = np.size(a) / max(np.size(mean), 1)
+        return (mean, np.full_like(mean, count)) if returned else mean
+    if shape_of(weights) != shape_of(a):
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        if axis is None or shape_of(weights) != tuple(shape_of(a)[i] for i in axes):
+            raise ValueError("Shape of weights must be consistent with shape of a along axis.")
+        places = [i % ndim_of(a) for i in axes]
+        weights = np.transpose(weights, np.argsort(places).tolist())
+        shape = tuple(n if i in places else 1 for i, n in enumerate(shape_of(a)))
+        weights = np.broadcast_to(np.reshape(weights, shape), shape_of(a))
+    total = np.sum(weights, axis=axis, keepdims=keepdims)
+    mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / total
+    return (mean, total) if returned else mean
+
+
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    """`numpy.convolve`: windows of one vector times the other, reversed."""
+    if shape_of(v)[0] > shape_of(a)[0]:
+        a, v = v, a
+    n, m = shape_of(a)[0], shape_of(v)[0]
+    if m == 0:
+        raise ValueError("v cannot be empty")
+    margin = {"full": m - 1, "same": m // 2, "valid": 0}[mode]
+    after = m - 1 - margin if mode == "same" else margin
+    before = margin if mode != "same" else m - 1 - after
+    before, after = (m - 1 - m // 2 + (m % 2 == 0) * 0, after) if mode == "same" else (before, after)
+    x = np.pad(a, (before, after))
+    windows = np.arange(n + before + after - m + 1).reshape(-1, 1) + np.arange(m)
+    return np.matmul(take(x, windows), np.flip(v))
+
+
+def sort(
+    a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None
+) -> Any:
+    """`numpy.sort`."""
+    if axis is None:
+        a, axis = np.reshape(a, (-1,)), 0
+    return take_along_axis(a, np.argsort(a, axis=axis, kind=kind, stable=stable), axis)
+
+
+def compress(condition: Any, a: Any, axis: Any = None, out: None = None) -> Any:
+    """`numpy.compress`; the condition's values must be known."""
+    return take(a, np.flatnonzero(condition), axis)
+
+
+for _fn in (diff, ediff1d, trapezoid, average, convolve, sort, compress):
+    register(getattr(np, _fn.__name__), _fn)
