@@ -55,13 +55,13 @@ class Batch(Trace):
     def tracer(self, value: Any) -> BatchTracer:
         """A value with its batch axis in front, as one element to the function."""
         x = BatchTracer()
-        x.trace, x.value, x.slot = self, value, None
+        x.owner, x.value, x.slot = self, value, None
         return x
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
         below, batched = [], []
         for x in operands:
-            mine = type(x) is BatchTracer and x.trace is self
+            mine = type(x) is BatchTracer and x.owner is self
             batched.append(mine)
             if not isinstance(x, Tracer):
                 check_operand(x, p.name)
@@ -223,7 +223,7 @@ def _result(trace: Batch, y: Any, axis: int | None) -> Any:
             f"a result that is {describe(y)}",
             "return arrays only; None is allowed and stands for nothing",
         )
-    mine = type(y) is BatchTracer and y.trace is trace
+    mine = type(y) is BatchTracer and y.owner is trace
     if not mine:
         refuse_finished(y, "vmap")
     if axis is None:

@@ -92,7 +92,7 @@ class Refusing(Trace):
     """What a trace becomes when its transformation has returned: it refuses its tracers."""
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> NoReturn:
-        x = next(x for x in operands if isinstance(x, Tracer) and x.trace is self)
+        x = next(x for x in operands if isinstance(x, Tracer) and x.owner is self)
         raise EscapedTracerError(
             f"`{p.name}` wants values of a transformation that is still running.", *self.escaped(x)
         )
@@ -119,13 +119,13 @@ class Finished(Refusing):
 
 
 class Tracer:
-    """A traced array: stands for `value`, belongs to `trace`, which keeps what it wants in `slot`.
+    """A traced array: stands for `value`, belongs to the trace `owner`, which keeps what it wants in `slot`.
 
     What users can do with one is in `tracer.ArrayTracer`, from which each trace derives its own.
     """
 
-    __slots__ = ("slot", "trace", "value")
-    trace: Any
+    __slots__ = ("owner", "slot", "value")
+    owner: Any
     value: Any
     slot: Any
 
@@ -141,8 +141,8 @@ def bind(p: Primitive, operands: Sequence[Any], params: Params) -> Any:
     """Apply a primitive: hand it to the newest trace among the operands, or compute it."""
     trace = None
     for x in operands:
-        if isinstance(x, Tracer) and (trace is None or x.trace.level > trace.level):
-            trace = x.trace
+        if isinstance(x, Tracer) and (trace is None or x.owner.level > trace.level):
+            trace = x.owner
     if trace is None:
         return p.impl(*operands, **params)
     return trace.process(p, operands, params)
@@ -162,7 +162,7 @@ def is_traceable(x: Any) -> bool:
 
 def refuse_finished(x: Any, name: str) -> None:
     """Refuse a tracer that outlived its transformation, where no operation would notice."""
-    if isinstance(x, Tracer) and isinstance(x.trace, Refusing):
+    if isinstance(x, Tracer) and isinstance(x.owner, Refusing):
         raise EscapedTracerError(
-            f"{name} wants values of a transformation that is still running.", *x.trace.escaped(x)
+            f"{name} wants values of a transformation that is still running.", *x.owner.escaped(x)
         )

@@ -157,7 +157,7 @@ def _lower_aux(trace: Any, aux: Any, own: bool = False) -> Any:
     """
 
     def one(y: Any) -> Any:
-        if not (isinstance(y, Tracer) and y.trace is trace):
+        if not (isinstance(y, Tracer) and y.owner is trace):
             return y
         y = y.value
         return y.copy() if type(y) is ndarray and (own or not y.flags.writeable) else y
@@ -177,7 +177,7 @@ class Pullback:
     ) -> None:
         self._tape, self._f, self._leaves = tape, f, leaves
         self._outs = [
-            (x.slot if isinstance(x, Tracer) and x.trace is tape else None, aval(x)) for x in outs
+            (x.slot if isinstance(x, Tracer) and x.owner is tape else None, aval(x)) for x in outs
         ]
         self._out_structure, self._in_structure = structures
         self._digests = list(tape.held.values())
@@ -341,7 +341,7 @@ def _fresh_tangents(trace: Any, outs: Sequence[Any], tangents: Any) -> list[Any]
     out = []
     ids = {id(t) for t in tree.leaves(tangents)}
     for y in outs:
-        t, y = (y.slot, y.value) if type(y) is JvpTracer and y.trace is trace else (None, y)
+        t, y = (y.slot, y.value) if type(y) is JvpTracer and y.owner is trace else (None, y)
         if t is None:
             t = np.zeros_like(y) if hasattr(y, "dtype") else type(y)(0)
         elif isinstance(t, Tracer) or isinstance(y, Tracer):

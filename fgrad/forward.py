@@ -25,13 +25,13 @@ class Pushforward(Trace):
         if tangent is None:
             return primal
         x = JvpTracer()
-        x.trace, x.value, x.slot = self, primal, tangent
+        x.owner, x.value, x.slot = self, primal, tangent
         return x
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
         primals, tangents = [], []
         for x in operands:
-            if type(x) is JvpTracer and x.trace is self:
+            if type(x) is JvpTracer and x.owner is self:
                 primals.append(x.value)
                 tangents.append(x.slot)
             else:

@@ -33,11 +33,11 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
 
     def record(x: Any, y: Any) -> Any:
         try:
-            tape, a = x.trace, x.value
+            tape, a = x.owner, x.value
             nodes = tape.nodes
             i, slot = x.slot, len(nodes)
             pull_x, pull_y = pull_left, pull_right
-            if type(y) is TapeTracer and y.trace is tape:
+            if type(y) is TapeTracer and y.owner is tape:
                 b, j = y.value, y.slot
                 if a.dtype is not b.dtype:
                     return tape.binary(p, x, y)
@@ -85,7 +85,7 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
         except (AttributeError, TypeError):  # a Python number, a tape that has ended, no array
             return tape.binary(p, x, y)
         out = TapeTracer()
-        out.trace, out.value, out.slot = tape, ans, slot
+        out.owner, out.value, out.slot = tape, ans, slot
         return out
 
     return record
@@ -104,7 +104,7 @@ def unary_recorder(p: Primitive) -> Callable[[Any], Any]:
     keep_ans, keep_x = p.keep[0]
 
     def record(x: Any) -> Any:
-        tape, a = x.trace, x.value
+        tape, a = x.owner, x.value
         nodes = tape.nodes
         if type(a) is not ndarray or nodes is None:
             return tape.unary(p, x, None)
@@ -117,7 +117,7 @@ def unary_recorder(p: Primitive) -> Callable[[Any], Any]:
         else:
             a = None
         out = TapeTracer()
-        out.trace, out.value, out.slot = tape, ans, len(nodes)
+        out.owner, out.value, out.slot = tape, ans, len(nodes)
         nodes.append((x.slot, UNARY, pull, None, ans if keep_ans else None, a, None))
         return out
 
@@ -134,12 +134,12 @@ def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
 def _array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
     if func is not np.mean or kwargs or len(args) != 1:
         return ArrayTracer.__array_function__(self, func, types, args, kwargs)
-    tape, a = self.trace, self.value
+    tape, a = self.owner, self.value
     nodes = tape.nodes
     if nodes is None or type(a) is not ndarray or a.dtype.char not in "fd" or not a.size:
         return ArrayTracer.__array_function__(self, func, types, args, kwargs)
     out = TapeTracer()
-    out.trace, out.value, out.slot = tape, np.add.reduce(a, None) / a.size, len(nodes)
+    out.owner, out.value, out.slot = tape, np.add.reduce(a, None) / a.size, len(nodes)
     nodes.append((self.slot, UNARY, _pull_mean, None, None, aval(a), None))
     return out
 
@@ -153,12 +153,12 @@ def _pull_mean(g: Any, ans: Any, x: Any) -> Any:
 
 
 def _transposed(self: Any) -> Any:
-    tape, a = self.trace, self.value
+    tape, a = self.owner, self.value
     nodes = tape.nodes
     if nodes is None or type(a) is not ndarray or a.ndim != 2:
         return ArrayTracer.T.fget(self)  # type: ignore[attr-defined]
     out = TapeTracer()
-    out.trace, out.value, out.slot = tape, a.T, len(nodes)
+    out.owner, out.value, out.slot = tape, a.T, len(nodes)
     nodes.append((self.slot, UNARY, _pull_transposed, None, None, None, None))
     return out
 

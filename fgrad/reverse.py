@@ -88,7 +88,7 @@ class Tape(Trace):
         tracers: list[Any] = []
         for slot, leaf in enumerate(leaves):
             tracer = TapeTracer()
-            tracer.trace, tracer.value, tracer.slot = self, leaf, slot
+            tracer.owner, tracer.value, tracer.slot = self, leaf, slot
             tracers.append(tracer)
         self.inputs = len(tracers)
         self.nodes.extend([None] * self.inputs)
@@ -105,7 +105,7 @@ class Tape(Trace):
                 pull = partial(fitted, pull, a.shape, a.dtype)
         else:
             if isinstance(a, Tracer):
-                ans = a.trace.unary(p, a, params)
+                ans = a.owner.unary(p, a, params)
             else:
                 ans = p.impl(a, **params) if params else p.impl(a)
             pull = partial(fitted, pull, *_shape_dtype(a))
@@ -116,24 +116,24 @@ class Tape(Trace):
             a = aval(a) if p.shaped else None
         nodes = self.nodes
         out = TapeTracer()
-        out.trace, out.value, out.slot = self, ans, len(nodes)
+        out.owner, out.value, out.slot = self, ans, len(nodes)
         form = UNARY if params is None else LINEAR
         nodes.append((x.slot, form, pull, None, ans if keep[0] else None, a, params))
         return out
 
     def binary(self, p: Primitive, x: Any, y: Any) -> Any:
         # Written out for speed: this runs for each `+`, and every 50 ns count.
-        if type(x) is TapeTracer and x.trace is self:
+        if type(x) is TapeTracer and x.owner is self:
             a, i = x.value, x.slot
-            if type(y) is TapeTracer and y.trace is self:
+            if type(y) is TapeTracer and y.owner is self:
                 b, j, keep = y.value, y.slot, p.keep[2]
             else:
                 if type(y) is not ndarray and type(y) is not float and self._newer(p, y):
-                    return y.trace.binary(p, x, y)
+                    return y.owner.binary(p, x, y)
                 b, j, keep = y, -1, p.keep[0]
         else:
             if type(x) is not ndarray and type(x) is not float and self._newer(p, x):
-                return x.trace.binary(p, x, y)
+                return x.owner.binary(p, x, y)
             a, i, b, j, keep = x, -1, y.value, y.slot, p.keep[1]
         ans = p.impl(a, b)
         pull_x, pull_y = p.pull
@@ -177,21 +177,21 @@ class Tape(Trace):
             b = aval(b) if p.shaped else None
         nodes = self.nodes
         out = TapeTracer()
-        out.trace, out.value, out.slot = self, ans, len(nodes)
+        out.owner, out.value, out.slot = self, ans, len(nodes)
         nodes.append((i, j, pull_x, pull_y, ans if keep_ans else None, a, b))
         return out
 
     def _newer(self, p: Primitive, x: Any) -> bool:
         """Whether an operand that isn't ours belongs to a newer trace; refuse what is no array."""
         if isinstance(x, Tracer):
-            return bool(x.trace.level > self.level)
+            return bool(x.owner.level > self.level)
         check_operand(x, p.name)
         return False
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
         below, active, parents = [], [], []
         for i, x in enumerate(operands):
-            if type(x) is TapeTracer and x.trace is self:
+            if type(x) is TapeTracer and x.owner is self:
                 active.append(i)
                 parents.append(x.slot)
                 below.append(x.value)
@@ -223,7 +223,7 @@ class Tape(Trace):
 
     def _tracer(self, value: Any, slot: int) -> TapeTracer:
         out = TapeTracer()
-        out.trace, out.value, out.slot = self, value, slot
+        out.owner, out.value, out.slot = self, value, slot
         return out
 
     # ------------------------------------------------------------------ memory
@@ -251,7 +251,7 @@ class Tape(Trace):
             return x.astype(dtype)
         if isinstance(x, Tracer):
             y = type(x)()
-            y.trace, y.slot, y.value = x.trace, self.keep(x.slot), self.keep(x.value)
+            y.owner, y.slot, y.value = x.owner, self.keep(x.slot), self.keep(x.value)
             return y
         return self.keep(x.view(ndarray)) if isinstance(x, ndarray) else x
 
@@ -352,7 +352,7 @@ def _shape_dtype(x: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 # ------------------------------------------------------------------ the surface
 def lower(tape: Trace, x: Any) -> Any:
     """The value below a tracer of this tape; anything else as it is."""
-    return x.value if isinstance(x, Tracer) and x.trace is tape else x
+    return x.value if isinstance(x, Tracer) and x.owner is tape else x
 
 
 _ONE = np.float64(1)

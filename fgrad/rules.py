@@ -145,7 +145,7 @@ def unary_front(p: Primitive) -> Callable[..., Any]:
 
     def front(x: Any) -> Any:
         if isinstance(x, Tracer):
-            return x.trace.unary(p, x, None)
+            return x.owner.unary(p, x, None)
         return impl(x)
 
     return front
@@ -157,11 +157,11 @@ def binary_front(p: Primitive) -> Callable[..., Any]:
 
     def front(x: Any, y: Any) -> Any:
         if isinstance(x, Tracer):
-            trace = x.trace
-            if isinstance(y, Tracer) and y.trace is not trace and y.trace.level > trace.level:
-                trace = y.trace
+            trace = x.owner
+            if isinstance(y, Tracer) and y.owner is not trace and y.owner.level > trace.level:
+                trace = y.owner
         elif isinstance(y, Tracer):
-            trace = y.trace
+            trace = y.owner
         else:
             return impl(x, y)
         return trace.binary(p, x, y)
@@ -173,17 +173,17 @@ def operator_of(p: Primitive) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """``x + y`` and its reflection as methods: the tracer is known, its trace finds the newer."""
 
     def method(self: Any, other: Any) -> Any:
-        return self.trace.binary(p, self, other)
+        return self.owner.binary(p, self, other)
 
     def reflected(self: Any, other: Any) -> Any:
-        return self.trace.binary(p, other, self)
+        return self.owner.binary(p, other, self)
 
     return method, reflected
 
 
 def apply(p: Primitive, x: Any, params: Params) -> Any:
     """A primitive of one operand with its canonical params."""
-    return x.trace.unary(p, x, params) if isinstance(x, Tracer) else p.impl(x, **params)
+    return x.owner.unary(p, x, params) if isinstance(x, Tracer) else p.impl(x, **params)
 
 
 def general_front(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
@@ -193,7 +193,7 @@ def general_front(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
         operands, params = canonical(*args, **kwargs)
         if len(operands) == 1:
             x = operands[0]
-            return x.trace.unary(p, x, params) if isinstance(x, Tracer) else p.impl(x, **params)
+            return x.owner.unary(p, x, params) if isinstance(x, Tracer) else p.impl(x, **params)
         return bind(p, operands, params)
 
     front.__name__ = front.__qualname__ = p.name

@@ -44,7 +44,7 @@ class Stage(Trace):
     def tracer(self, value: Any) -> StageTracer:
         """A new variable that stands for ``value``."""
         x = StageTracer()
-        x.trace, x.value = self, value
+        x.owner, x.value = self, value
         x.slot = Var(self.variables, aval(value))
         self.variables += 1
         return x
@@ -54,14 +54,14 @@ class Stage(Trace):
 
         A constant is copied: ``y = x * c; c[:] = 7; return y`` must not record the seven.
         """
-        if type(x) is StageTracer and x.trace is self:
+        if type(x) is StageTracer and x.owner is self:
             return x.slot
         return Const(x.copy("K") if type(x) is ndarray else x)
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
         below = []
         for x in operands:
-            mine = type(x) is StageTracer and x.trace is self
+            mine = type(x) is StageTracer and x.owner is self
             if not isinstance(x, Tracer):
                 check_operand(x, p.name)
             below.append(x.value if mine else x)
@@ -115,7 +115,7 @@ def make_graph(f: Callable[..., Any]) -> Callable[..., Graph]:
             trace.finish()
         outs, out_structure = tree.flatten(out)
         for path, y in tree.leaves_with_path(out):
-            if not (isinstance(y, Tracer) and y.trace is trace):
+            if not (isinstance(y, Tracer) and y.owner is trace):
                 refuse_finished(y, "make_graph")
             if not isinstance(y, Tracer) and not is_array(y):
                 raise ArgumentError(

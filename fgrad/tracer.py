@@ -35,7 +35,7 @@ METHODS = {
     np.swapaxes: "swapaxes", np.squeeze: "squeeze", np.repeat: "repeat", np.round: "round",
     np.clip: "clip", np.dot: "dot", np.argsort: "argsort", np.diagonal: "diagonal",
     np.trace: "trace", np.nonzero: "nonzero", np.astype: "astype", np.copy: "copy",
-    np.take: "take", np.compress: "compress", np.searchsorted: "searchsorted",
+    np.take: "take", np.searchsorted: "searchsorted",
 }  # fmt: skip
 
 #: `np.add.reduce` and its like -> the function that does the same.
@@ -121,14 +121,14 @@ class ArrayTracer(Tracer):
         return bool(np.any(self == value))
 
     def __repr__(self) -> str:
-        return f"<{self.trace.name} tracer: {self.dtype}{list(self.shape)}>"
+        return f"<{self.owner.name} tracer: {self.dtype}{list(self.shape)}>"
 
     def __str__(self) -> str:
         # The values, for those who print to understand; text has no derivative to lose.
         value = full_lower(self)
         if self.hides or getattr(value, "size", 1) > 100:
             return repr(self)
-        return f"<{self.trace.name} tracer: {self.dtype}{list(self.shape)} = {value}>"
+        return f"<{self.owner.name} tracer: {self.dtype}{list(self.shape)} = {value}>"
 
     def __format__(self, spec: str) -> str:
         if not spec:

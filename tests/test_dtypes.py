@@ -81,7 +81,7 @@ def test_zeros_have_the_dtype_too(dtype):
     x = np.ones(3, dtype)
     assert grad(lambda x: 1.0)(x).dtype == dtype
     assert vjp(lambda x: np.ones(2), x)[1](np.ones(2))[0].dtype == dtype
-    y, t = jvp(lambda x: (np.ones(2, np.float32), x > 0, 2.0, 3), (x,), (x,))
+    _, t = jvp(lambda x: (np.ones(2, np.float32), x > 0, 2.0, 3), (x,), (x,))
     np.testing.assert_array_equal(t[0], np.zeros(2, np.float32))
     assert t[0].dtype == np.float32
     assert t[1].dtype == bool

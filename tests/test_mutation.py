@@ -1,4 +1,4 @@
-"""Arrays that are changed in place: the right gradient or an error, never a wrong one in silence."""
+"""Arrays that are changed in place: the right gradient or an error, never a silent wrong one."""
 
 import gc
 
@@ -145,7 +145,7 @@ def test_changing_the_owner_of_a_view(alias, size):
     owner = fresh(2 * size)
     sibling = owner[:size]
     x = owner[:size]
-    y, pullback = vjp(np.sin, x)
+    _, pullback = vjp(np.sin, x)
     want = np.cos(x)
     with_error = False
     try:
@@ -185,7 +185,7 @@ def test_a_tangent_changed_inside(size):
     x, t = fresh(size), fresh(size, 1)
 
     def f(x):
-        y, pullback = vjp(np.sin, x)
+        _, pullback = vjp(np.sin, x)
         try:
             write(t)
         except ValueError:

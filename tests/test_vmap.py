@@ -92,8 +92,7 @@ def test_what_a_function_sees():
 
     def f(x):
         seen.append((x.shape, x.ndim, x.size, len(x), x.dtype))
-        for row in x:
-            seen.append(row.shape)
+        seen.extend(row.shape for row in x)
         a, b, c = x
         return a + b * c
 

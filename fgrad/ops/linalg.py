@@ -47,6 +47,67 @@ def solve(a: Any, b: Any) -> Any:
 register(np.linalg.solve, solve)
 
 
+# ------------------------------------------------------------------ inverse, determinant
+@primitive(
+    np.linalg.inv,
+    jvp=lambda ts, ans, a: -np.matmul(np.matmul(ans, ts[0]), ans),
+    vjp=[lambda g, ans, a: -np.matmul(np.matmul(mT(ans), g), mT(ans))],
+)
+def inv(a: Any) -> Any:
+    """`numpy.linalg.inv`."""
+    return (a,), {}
+
+
+def _trace(x: Array, y: Array) -> Array:
+    """tr(x y), for stacks of matrices."""
+    return np.sum(x * mT(y), axis=(-2, -1))
+
+
+def _over(g: Array, x: Array) -> Array:
+    """Numbers times matrices, for stacks of both."""
+    return np.expand_dims(g, (-2, -1)) * x
+
+
+@primitive(
+    np.linalg.det,
+    jvp=lambda ts, ans, a: ans * _trace(np.linalg.inv(a), ts[0]),
+    vjp=[lambda g, ans, a: _over(g * ans, mT(np.linalg.inv(a)))],
+)
+def det(a: Any) -> Any:
+    """`numpy.linalg.det`; of singular matrices it has no derivative here, and NumPy's error."""
+    return (a,), {}
+
+
+def _slogdet_jvp(ts: Any, ans: Any, a: Array) -> Any:
+    t = _trace(np.linalg.inv(a), ts[0])
+    # The sign of a complex determinant moves along the unit circle.
+    turn = 1j * np.imag(t) * ans[0] if a.dtype.kind == "c" else None
+    return turn, np.real(t)
+
+
+def _slogdet_vjp(g: Any, ans: Any, a: Array) -> Any:
+    c = g.get(1, 0)
+    if 0 in g and a.dtype.kind == "c":
+        c = c - 1j * np.real(1j * g[0] * ans[0])
+    return None if isinstance(c, int) else _over(c, mT(np.linalg.inv(a)))
+
+
+@primitive(np.linalg.slogdet, jvp=_slogdet_jvp, vjp=[_slogdet_vjp], several=True)
+def _slogdet(a: Any) -> Any:
+    return (a,), {}
+
+
+_SIGN_AND_LOG = type(np.linalg.slogdet(np.ones((1, 1))))
+
+
+def slogdet(a: Any) -> Any:
+    """`numpy.linalg.slogdet`."""
+    return _SIGN_AND_LOG(*_slogdet(a))
+
+
+register(np.linalg.slogdet, slogdet)
+
+
 # ------------------------------------------------------------------ norms
 def _direction(ans: Array, x: Array, p: Any, axis: tuple[int, ...], keepdims: bool) -> Array:
     """d with dn = sum(real(d t)): the conjugate of the steepest ascent; 0 where the norm is 0."""

@@ -21,13 +21,12 @@ def _along(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NONE, append: Any = _NONE) -> Any:
     """`numpy.diff`."""
     axis = from_end(axis, ndim_of(a))
-    parts = [a]
-    for extra, place in ((prepend, 0), (append, len(parts) + 1)):
-        if extra is not _NONE:
-            edge = list(shape_of(a))
-            edge[axis] = 1
-            extra = extra if ndim_of(extra) else np.broadcast_to(extra, tuple(edge))
-            parts.insert(place, extra)
+    edge = list(shape_of(a))
+    edge[axis] = 1
+    ends = [
+        x if x is _NONE or ndim_of(x) else np.broadcast_to(x, tuple(edge)) for x in (prepend, append)
+    ]
+    parts = [x for x in (ends[0], a, ends[1]) if x is not _NONE]
     x = np.concatenate(parts, axis=axis) if len(parts) > 1 else a
     for _ in range(n):
         right, left = _along(x, axis, 1, None), _along(x, axis, None, -1)
@@ -83,10 +82,9 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     n, m = shape_of(a)[0], shape_of(v)[0]
     if m == 0:
         raise ValueError("v cannot be empty")
-    margin = {"full": m - 1, "same": m // 2, "valid": 0}[mode]
-    after = m - 1 - margin if mode == "same" else margin
-    before = margin if mode != "same" else m - 1 - after
-    before, after = (m - 1 - m // 2 + (m % 2 == 0) * 0, after) if mode == "same" else (before, after)
+    before, after = {
+        "full": (m - 1, m - 1), "same": (m // 2, (m - 1) // 2), "valid": (0, 0)
+    }[mode]  # fmt: skip
     x = np.pad(a, (before, after))
     windows = np.arange(n + before + after - m + 1).reshape(-1, 1) + np.arange(m)
     return np.matmul(take(x, windows), np.flip(v))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .row import P, R, constant, linear, row
+from .row import P, R, constant, linear, multilinear, row
 
 MASK = np.array([[True, False, True, True], [False, True, False, True], [True, True, True, False]])
 AXES = [None, 0, -1, (0, 1), (-1, 0), (1,)]
@@ -64,6 +64,23 @@ ROWS = [
     linear(np.cumulative_sum, [(3, 4)], lambda x: np.cumulative_sum(x, axis=1, include_initial=True)),
     row(np.cumulative_prod, [(4,)], np.cumulative_prod),
     row(np.cumulative_prod, [(3, 4)], lambda x: np.cumulative_prod(x, axis=0, include_initial=True)),
+    # Differences, integrals, averages, sorting.
+    linear(np.diff, [(3, 4)]),
+    linear(np.diff, [(4, 3)], lambda x: np.diff(x, 2, axis=0)),
+    linear(np.diff, [(3, 4)], lambda x: np.diff(x, prepend=0.0, append=np.ones((3, 2))), kind="smooth"),
+    linear(np.ediff1d, [(2, 3)]),
+    linear(np.ediff1d, [(4,)], lambda x: np.ediff1d(x, to_end=[1.0, 2.0], to_begin=0.0), kind="smooth"),
+    linear(np.trapezoid, [(3, 4)]),
+    linear(np.trapezoid, [(3, 4)], lambda y: np.trapezoid(y, dx=0.5, axis=0)),
+    multilinear(np.trapezoid, [(3, 4), (4,)], np.trapezoid),
+    multilinear(np.trapezoid, [(4, 3), (4,)], lambda y, x: np.trapezoid(y, x, axis=0)),
+    multilinear(np.trapezoid, [(4, 3), (4, 3)], lambda y, x: np.trapezoid(y, x, axis=0)),
+    linear(np.average, [(3, 4)], lambda x: np.average(x, axis=0)),
+    row(np.average, [(3, 4), P(3, 4)], lambda x, w: np.average(x, weights=w)),
+    row(np.average, [(3, 4), P(3)], lambda x, w: np.average(x, axis=0, weights=w, keepdims=True)),
+    row(np.average, [(2, 3, 2), P(2, 3)], lambda x, w: np.average(x, axis=(2, 1), weights=w, returned=True)),
+    *(row(np.sort, [(3, 4)], _over(np.sort, axis=axis)) for axis in (None, 0, -1)),
+    linear(np.compress, [(3, 4)], lambda x: np.compress([True, False, True], x, axis=0)),
     # The answer is constant.
     *(constant(f, [(3, 4)], _over(f, **kw))
       for f in (np.argmax, np.argmin) for kw in ({}, {"axis": 0}, {"axis": -1, "keepdims": True})),
