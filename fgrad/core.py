@@ -117,9 +117,8 @@ class Finished(Refusing):
     """The end of a trace that has nothing more to do."""
 
 
-
 class Tracer:
-    """A traced array: stands for `value`, belongs to the trace `owner`, which keeps what it wants in `slot`.
+    """A traced array: `value` is what it stands for, `owner` its trace, `slot` what that notes.
 
     What users can do with one is in `tracer.ArrayTracer`, from which each trace derives its own.
     """
@@ -128,6 +127,7 @@ class Tracer:
     owner: Any
     value: Any
     slot: Any
+
 
 #: What NumPy's function -> what fgrad does when one of its arguments is a tracer.
 #: Filled by the declarations in `ops` while the package is imported, never afterwards.

@@ -19,7 +19,8 @@ from .checks import check_arrays, check_like, check_scalar, explain, pair, run, 
 from .core import Tracer
 from .errors import ArgumentError, FgradError, describe, name_of
 from .forward import JvpTracer, Pushforward
-from .reverse import Tape, lower, one_like, surface
+from .reverse import Tape
+from .surface import lower, one_like, surface
 
 
 def value_and_grad(

@@ -33,6 +33,7 @@ class _Point:
         self, name: str, selection: Selection, options: Any, args: Any, kwargs: Any
     ) -> None:
         self.name, self.selection, self.args, self.kwargs = name, selection, args, kwargs
+        self.__wrapped__ = selection.f  # errors name the user's function
         self.has_aux, self.holomorphic, allow_int = options
         chosen = selection.take(args, kwargs)
         self.leaves, self.structure = tree.flatten(chosen)

@@ -31,16 +31,13 @@ from .arrays import (
     digest,
     lock,
     lockable,
-    namespace,
     ndarray,
     release,
-    shape_of,
     shield,
 )
 from .core import Params, Primitive, Refusing, Trace, Tracer, bind
-from .rules import Deferred, cast, unbroadcast
+from .rules import Deferred, unbroadcast
 from .tracer import ArrayTracer
-
 
 NONE, UNARY, LINEAR, GENERAL, PART = -1, -2, -3, -4, -5
 
@@ -307,7 +304,6 @@ class FinishedTape(Refusing, Tape):
     """A tape that is complete: it refuses further operations and can be walked back."""
 
 
-
 def _general(
     cts: list[Any],
     g: Any,
@@ -335,7 +331,13 @@ def _general(
 
 
 def fitted(
-    pull: Callable[..., Any], shape: tuple[int, ...], dtype: Any, g: Any, /, *args: Any, **params: Any
+    pull: Callable[..., Any],
+    shape: tuple[int, ...],
+    dtype: Any,
+    g: Any,
+    /,
+    *args: Any,
+    **params: Any,
 ) -> Any:
     """Pull back to an operand that was broadcast or promoted."""
     c = pull(g, *args, **params)
@@ -347,71 +349,3 @@ def _shape_dtype(x: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
         return x.shape, x.dtype
     except AttributeError:  # a Python number
         return (), np.result_type(type(x))
-
-
-# ------------------------------------------------------------------ the surface
-def lower(tape: Trace, x: Any) -> Any:
-    """The value below a tracer of this tape; anything else as it is."""
-    return x.value if isinstance(x, Tracer) and x.owner is tape else x
-
-
-_ONE = np.float64(1)
-
-
-def one_like(value: Any) -> Any:
-    """The cotangent that starts a gradient: a one of the dtype of a scalar."""
-    if type(value) is np.float64:
-        return _ONE
-    if isinstance(value, np.generic):
-        return type(value)(1)
-    return np.ones_like(value) if hasattr(value, "dtype") else 1.0
-
-
-def surface(
-    leaves: Sequence[Any], cts: list[Any], seen: Sequence[Any] = (), plain: bool = False
-) -> list[Any]:
-    """Cotangents as users get them: zeros for None, the leaf's own kind, no shared memory.
-
-    The cotangents of x and y in ``x + y`` are one array inside; whoever scales one of the two in
-    place must not scale the other. ``plain`` says that all leaves are arrays.
-    """
-    if plain and len({*map(id, cts)}) == len(cts):
-        for c in cts:
-            if type(c) is not ndarray or c.base is not None:
-                break
-        else:
-            return cts
-    out = []
-    ids = {id(x) for x in seen}
-    for leaf, c in zip(leaves, cts, strict=True):
-        if type(c) is ndarray and type(leaf) is ndarray:
-            if c.dtype is not leaf.dtype:  # such as big-endian
-                c = c.astype(leaf.dtype)
-            elif c.base is not None or id(c) in ids:
-                c = c.copy()
-            ids.add(id(c))
-            out.append(c)
-        else:
-            out.append(_like(leaf, c))
-    return out
-
-
-def _like(leaf: Any, c: Any) -> Any:
-    """A cotangent of the kind of its leaf: float for float, array for array."""
-    if c is None:
-        if isinstance(leaf, PYTHON_SCALARS):
-            return type(leaf)(0)
-        if isinstance(leaf, Tracer):
-            return np.zeros_like(leaf)
-        c = namespace(leaf).zeros(shape_of(leaf), leaf.dtype)
-        return c[()] if isinstance(leaf, np.generic) else c
-    if isinstance(c, Tracer):
-        return c
-    if isinstance(leaf, PYTHON_SCALARS) and not isinstance(leaf, np.generic):
-        return complex(c) if isinstance(leaf, complex) else float(c)
-    if type(leaf) is ndarray and type(c) is not ndarray:
-        return np.asarray(c, leaf.dtype)
-    c = cast(c, leaf.dtype)
-    if type(c) is ndarray:  # of a NumPy scalar, or of an array in a file
-        c = c[()] if isinstance(leaf, np.generic) else c.copy()
-    return c

@@ -19,60 +19,31 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from .arrays import PYTHON_SCALARS, ndarray, ndim_of, shape_of
-from .core import PRIMITIVES, Array, Params, Primitive, Tracer, bind
-from .tracer import register
-
-Canonical = Callable[..., tuple[Sequence[Any], Params]]
+from .arrays import shape_of
+from .broadcasting import cast as cast
+from .broadcasting import leading as leading
+from .broadcasting import line_up as line_up
+from .broadcasting import ones as ones
+from .broadcasting import unbroadcast as unbroadcast
+from .core import Array, Params, Primitive, bind
+from .fronts import (
+    Canonical,
+    binary_front,
+    declare_front,
+    general_front,
+    name_of_function,
+    operator_of,
+    pair_front,
+    unary_front,
+)
+from .fronts import apply as apply
 
 
 # ------------------------------------------------------------------ small tools of the rules
-def unbroadcast(g: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """The transpose of broadcasting and casting: sum what was stretched, restore the dtype."""
-    g_shape = shape_of(g)
-    if g_shape != shape:
-        if len(g_shape) == 2 and type(g) is ndarray and g.dtype.char in "fd" and g.size:
-            # A bias: a product with ones takes a third of the time of a sum along an axis.
-            if shape == (g_shape[0], 1):
-                return cast(g.dot(ones(g_shape[1], 1, g.dtype)), dtype)
-            if shape == (g_shape[1],):
-                return cast(ones(1, g_shape[0], g.dtype).dot(g)[0], dtype)
-        extra = len(g_shape) - len(shape)
-        if extra > 0:
-            g = np.add.reduce(g, axis=tuple(range(extra)))
-            g_shape = shape_of(g)
-        axes = tuple([i for i, n in enumerate(shape) if n == 1 and g_shape[i] != 1])
-        if axes:
-            g = np.add.reduce(g, axis=axes, keepdims=True)
-        if shape_of(g) != shape:  # a scalar cotangent of a larger operand
-            g = np.broadcast_to(g, shape)
-    return cast(g, dtype)
-
-
-@lru_cache(maxsize=64)
-def ones(rows: int, columns: int, dtype: np.dtype[Any]) -> Array:
-    """Ones that everybody reads and nobody writes: a constant, made once for each shape."""
-    out = np.ones((rows, columns), dtype)
-    out.flags.writeable = False
-    return out
-
-
-def cast(g: Array, dtype: np.dtype[Any]) -> Array:
-    """The same values in another dtype; of complex values for a real dtype, the real part."""
-    if isinstance(g, PYTHON_SCALARS):
-        g = np.asarray(g)
-    if g.dtype is dtype:
-        return g
-    if g.dtype.kind == "c" and dtype.kind != "c":
-        g = np.real(g)
-    return g.astype(dtype)
-
-
 def reads(rule: Callable[..., Any]) -> tuple[bool, ...]:
     """For each positional parameter of a rule, whether its body reads it.
 
@@ -88,30 +59,6 @@ def reads(rule: Callable[..., Any]) -> tuple[bool, ...]:
     return fixed if not code.co_flags & 0x04 else (*fixed, *(True,) * 8)
 
 
-def line_up(p: Primitive, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
-    """Batch rule: line ranks up behind the batch axis; NumPy's own broadcasting does the rest."""
-    rank = max(ndim_of(x) - b for x, b in zip(xs, batched, strict=True))
-    return bind(p, [_pad_rank(x, rank) if b else x for x, b in zip(xs, batched, strict=True)], params)
-
-
-def _pad_rank(x: Array, rank: int) -> Array:
-    """Put axes of length one behind the batch axis until ``rank`` axes follow it."""
-    missing = rank + 1 - ndim_of(x)
-    if missing <= 0:
-        return x
-    shape = shape_of(x)
-    return np.reshape(x, (shape[0], *(1,) * missing, *shape[1:]))
-
-
-def leading(p: Primitive, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
-    """Batch rule: axes are counted from the end, so a batch axis in front changes nothing."""
-    return bind(
-        p,
-        [x if b else np.broadcast_to(x, (size, *np.shape(x))) for x, b in zip(xs, batched, strict=True)],
-        params,
-    )
-
-
 def total(terms: Sequence[Any]) -> Any:
     """The sum of the terms that are not None; None if there are none."""
     out = None
@@ -119,86 +66,6 @@ def total(terms: Sequence[Any]) -> Any:
         if term is not None:
             out = term if out is None else out + term
     return out
-
-
-def _name(fn: Callable[..., Any]) -> str:
-    """``sum``, ``linalg.norm``."""
-    module = (getattr(fn, "__module__", None) or "numpy").removeprefix("numpy").lstrip(".")
-    name: str = fn.__name__
-    return f"{module}.{name}" if module in ("linalg", "fft") else name
-
-
-def _declare(
-    fn: Callable[..., Any], p: Primitive, front: Callable[..., Any], operators: Any = None
-) -> Callable[..., Any]:
-    """Enter a primitive into the registry; what comes back is called as NumPy's function is."""
-    if p.name in PRIMITIVES:
-        raise ValueError(f"the primitive {p.name!r} is declared twice")
-    PRIMITIVES[p.name] = p
-    register(fn, front, operators)
-    return front
-
-
-def unary_front(p: Primitive) -> Callable[..., Any]:
-    """The shortest way from ``f(x)`` to the trace."""
-    impl = p.impl
-
-    def front(x: Any) -> Any:
-        if isinstance(x, Tracer):
-            return x.owner.unary(p, x, None)
-        return impl(x)
-
-    return front
-
-
-def binary_front(p: Primitive) -> Callable[..., Any]:
-    """The shortest way from ``f(x, y)`` to the newer of the two traces."""
-    impl = p.impl
-
-    def front(x: Any, y: Any) -> Any:
-        if isinstance(x, Tracer):
-            trace = x.owner
-            if isinstance(y, Tracer) and y.owner is not trace and y.owner.level > trace.level:
-                trace = y.owner
-        elif isinstance(y, Tracer):
-            trace = y.owner
-        else:
-            return impl(x, y)
-        return trace.binary(p, x, y)
-
-    return front
-
-
-def operator_of(p: Primitive) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """``x + y`` and its reflection as methods: the tracer is known, its trace finds the newer."""
-
-    def method(self: Any, other: Any) -> Any:
-        return self.owner.binary(p, self, other)
-
-    def reflected(self: Any, other: Any) -> Any:
-        return self.owner.binary(p, other, self)
-
-    return method, reflected
-
-
-def apply(p: Primitive, x: Any, params: Params) -> Any:
-    """A primitive of one operand with its canonical params."""
-    return x.owner.unary(p, x, params) if isinstance(x, Tracer) else p.impl(x, **params)
-
-
-def general_front(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
-    """From any call of NumPy's function to operands and params, and on to the trace."""
-
-    def front(*args: Any, **kwargs: Any) -> Any:
-        operands, params = canonical(*args, **kwargs)
-        if len(operands) == 1:
-            x = operands[0]
-            return x.owner.unary(p, x, params) if isinstance(x, Tracer) else p.impl(x, **params)
-        return bind(p, operands, params)
-
-    front.__name__ = front.__qualname__ = p.name
-    front.__doc__ = canonical.__doc__
-    return front
 
 
 # ------------------------------------------------------------------ elementwise
@@ -230,16 +97,18 @@ def elementwise(
             t = np.broadcast_to(t, shape_of(ans))
         return t
 
-    def vjp(active: Sequence[int], g: Array, ans: Array, xs: Sequence[Any], params: Params) -> list[Any]:
+    def vjp(
+        active: Sequence[int], g: Array, ans: Array, xs: Sequence[Any], params: Params
+    ) -> list[Any]:
         return [d and d(g, ans, *xs) for d in (terms[i] for i in active)]
 
     p = Primitive(
-        name=_name(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=line_up,
+        name=name_of_function(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=line_up,
         needs=needs, keep=_keep(needs, n), pull=tuple(terms),
     )  # fmt: skip
     if n == 1:
-        return _declare(fn, p, unary_front(p))
-    return _declare(fn, p, binary_front(p), operator_of(p))
+        return declare_front(fn, p, unary_front(p))
+    return declare_front(fn, p, binary_front(p), operator_of(p))
 
 
 def _keep(needs: Callable[[int, int], bool], n: int) -> tuple[tuple[bool, ...], ...]:
@@ -273,7 +142,9 @@ def _term(d: Any, n: int) -> Callable[..., Any] | None:
         return d
     if not callable(d):
         if n == 1:
-            return {1: lambda t, ans, x: t, -1: lambda t, ans, x: -t}.get(d, lambda t, ans, x: t * d)
+            return {1: lambda t, ans, x: t, -1: lambda t, ans, x: -t}.get(
+                d, lambda t, ans, x: t * d
+            )
         return {1: lambda t, ans, x, y: t, -1: lambda t, ans, x, y: -t}[d]
     if n == 1:
         return lambda t, ans, x: t * d(ans, x)
@@ -314,14 +185,18 @@ def linear(
             active: Sequence[int], g: Array, ans: Array, xs: Sequence[Any], params: Params
         ) -> list[Any]:
             c = transpose(g, *xs, **params)
-            return [c[i] if i < len(c) else None for i in active] if isinstance(c, (tuple, list)) else [c]
+            return (
+                [c[i] if i < len(c) else None for i in active]
+                if isinstance(c, (tuple, list))
+                else [c]
+            )
 
         p = Primitive(
-            name=name or _name(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
+            name=name or name_of_function(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
             needs=lambda i, k: operands is not None and k >= operands,
             keep=((False, False),), pull=(transpose,), shaped=True,
         )  # fmt: skip
-        return _declare(fn, p, general_front(p, canonical))
+        return declare_front(fn, p, general_front(p, canonical))
 
     return declare
 
@@ -366,28 +241,15 @@ def multilinear(
             return [transposes[i](g, ans, *xs, **params) for i in active]
 
         p = Primitive(
-            name=name or _name(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
+            name=name or name_of_function(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
             needs=needs, keep=() if variadic else _keep(needs, 2), shaped=True,
             pull=() if variadic else transposes,
         )  # fmt: skip
         if p.pull:
-            return _declare(fn, p, _pair(p, canonical), operator_of(p))
-        return _declare(fn, p, general_front(p, canonical))
+            return declare_front(fn, p, pair_front(p, canonical), operator_of(p))
+        return declare_front(fn, p, general_front(p, canonical))
 
     return declare
-
-
-def _pair(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
-    """The front of a bilinear function: the short way if its canonical form has no params."""
-    short = binary_front(p)
-
-    def front(x: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
-        operands, params = canonical(x, y, *args, **kwargs)
-        return bind(p, operands, params) if params else short(*operands)
-
-    front.__name__ = front.__qualname__ = p.name
-    front.__doc__ = canonical.__doc__
-    return front
 
 
 # ------------------------------------------------------------------ constant
@@ -401,10 +263,10 @@ def constant(
 ) -> Callable[..., Any]:
     """Declare a piecewise constant function: its derivative is zero, its answer has no trace."""
     rule = batch or (line_up if canonical is None else leading)
-    p = Primitive(_name(fn), impl or fn, None, None, rule, several=several)
+    p = Primitive(name_of_function(fn), impl or fn, None, None, rule, several=several)
     if canonical is None:
-        return _declare(fn, p, lambda *operands: bind(p, operands, {}))
-    return _declare(fn, p, general_front(p, canonical))
+        return declare_front(fn, p, lambda *operands: bind(p, operands, {}))
+    return declare_front(fn, p, general_front(p, canonical))
 
 
 # ------------------------------------------------------------------ primitive
@@ -447,10 +309,10 @@ def primitive(
             return row is not None and row[k + 1]
 
         p = Primitive(
-            name=name or _name(fn), impl=impl or fn, jvp=forward, vjp=backward, batch=batch,
-            needs=needs, several=several,
+            name=name or name_of_function(fn), impl=impl or fn, jvp=forward, vjp=backward,
+            batch=batch, needs=needs, several=several,
         )  # fmt: skip
-        return _declare(fn, p, general_front(p, canonical))
+        return declare_front(fn, p, general_front(p, canonical))
 
     return declare
 

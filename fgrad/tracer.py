@@ -17,7 +17,7 @@ from .core import FRONTS, Tracer, full_lower
 from .errors import NoRuleError, TracerConversionError, describe
 
 #: Function -> stem of the operator's methods, `__add__` and `__radd__`.
-BINARY_OPERATORS = {
+BINARY_OPERATORS: dict[Any, Any] = {
     np.add: "add", np.subtract: "sub", np.multiply: "mul", np.true_divide: "truediv",
     np.floor_divide: "floordiv", np.remainder: "mod", np.divmod: "divmod", np.power: "pow",
     np.matmul: "matmul", np.bitwise_and: "and", np.bitwise_or: "or", np.bitwise_xor: "xor",
@@ -25,7 +25,7 @@ BINARY_OPERATORS = {
 }  # fmt: skip
 
 #: Function -> methods that take the array first, under the same arguments as the function.
-METHODS = {
+METHODS: dict[Any, Any] = {
     np.less: "__lt__", np.less_equal: "__le__", np.greater: "__gt__", np.greater_equal: "__ge__",
     np.equal: "__eq__", np.not_equal: "__ne__", np.negative: "__neg__", np.positive: "__pos__",
     np.absolute: "__abs__", np.invert: "__invert__", np.conjugate: "conj conjugate",
@@ -39,14 +39,14 @@ METHODS = {
 }  # fmt: skip
 
 #: `np.add.reduce` and its like -> the function that does the same.
-REDUCTIONS = {
+REDUCTIONS: dict[Any, Any] = {
     np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
     np.logical_and: np.all, np.logical_or: np.any,
 }  # fmt: skip
-ACCUMULATIONS = {np.add: np.cumsum, np.multiply: np.cumprod}
+ACCUMULATIONS: dict[Any, Any] = {np.add: np.cumsum, np.multiply: np.cumprod}
 
 #: What to type instead of functions that write into their arguments or lose the trace.
-INSTEAD = {
+INSTEAD: dict[Any, Any] = {
     np.copyto: "fgrad.numpy.full(shape, x), or fgrad.at(a)[i].set(x) for a changed copy",
     np.put: "fgrad.at(a)[i].set(x)",
     np.putmask: "np.where(mask, values, x)",
@@ -164,7 +164,8 @@ class ArrayTracer(Tracer):
             x, y = inputs
             x = np.reshape(x, (*np.shape(x), *(1,) * np.ndim(y)))
             return ufunc.__call__(x, y, **kwargs)
-        table = {"reduce": REDUCTIONS, "accumulate": ACCUMULATIONS}.get(method, {})
+        tables: dict[str, Any] = {"reduce": REDUCTIONS, "accumulate": ACCUMULATIONS}
+        table = tables.get(method, {})
         if ufunc in table:
             if len(inputs) < 2:
                 kwargs.setdefault("axis", 0)
@@ -211,9 +212,8 @@ class ArrayTracer(Tracer):
 
     def transpose(self, *axes: Any) -> Any:
         """`numpy.transpose`, the axes as one tuple, as several integers or left out."""
-        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
-            axes = axes[0]
-        return FRONTS[np.transpose](self, axes or None)
+        new = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        return FRONTS[np.transpose](self, new or None)
 
     @property
     def T(self) -> Any:
@@ -243,7 +243,9 @@ class ArrayTracer(Tracer):
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise self.cannot_become(
             "a NumPy array",
-            "call NumPy's functions on the traced value itself; for lists that hold one use "
+            "pick from a plain array by a traced index with fgrad.numpy.take(a, i, axis=0)"
+            if self.dtype.kind in "iu"
+            else "call NumPy's functions on the traced value itself; for lists that hold one use "
             "np.stack([x, y]), np.concatenate([x, y]) or fgrad.numpy.array([x, 1.0])",
         )
 
@@ -257,8 +259,8 @@ class ArrayTracer(Tracer):
     def __int__(self) -> NoReturn:
         raise self.cannot_become(
             "a Python int",
-            "use np.floor(x) or x.astype(int), which stay arrays; pass what counts or indexes "
-            "as an argument that is not transformed",
+            "use np.floor(x) or x.astype(int), which stay arrays, and fgrad.numpy.take(a, i, axis=0) for "
+            "a[i]; pass what counts or indexes as an argument that is not transformed",
         )
 
     __index__ = __int__
@@ -287,7 +289,7 @@ class ArrayTracer(Tracer):
             "x = x.at[i].set(v) makes a changed copy (also add, multiply, min, max)",
         )
 
-    def __hash__(self) -> NoReturn:  # type: ignore[override]
+    def __hash__(self) -> NoReturn:
         raise TracerConversionError(
             "A dictionary key or a member of a set must be hashable.",
             f"{self!r}, whose equality is elementwise",

@@ -7,7 +7,6 @@ such functions too, which is how the laws reach the second order.
 
 from __future__ import annotations
 
-import itertools
 import types
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -61,7 +60,9 @@ def same_bits(got: Any, want: Any, what: str) -> None:
     """Equal in dtype, shape, and every bit, the signs of zeros and NaNs included."""
     for a, b in zip(tree.leaves(got), tree.leaves(want), strict=True):
         a, b = np.asarray(a), np.asarray(b)
-        assert (a.dtype, a.shape) == (b.dtype, b.shape), f"{what}: {a.dtype}{a.shape}, not {b.dtype}{b.shape}"
+        assert (a.dtype, a.shape) == (b.dtype, b.shape), (
+            f"{what}: {a.dtype}{a.shape}, not {b.dtype}{b.shape}"
+        )
         if a.tobytes() != b.tobytes():
             np.testing.assert_array_equal(a, b, err_msg=what)
             raise AssertionError(f"{what}: the signs of zeros or NaNs differ: {a} and {b}")
@@ -122,12 +123,16 @@ def adjoint(row: Row, h: F, xs: Sequence[Any], rng: np.random.Generator) -> None
     g = random_like(y, rng)
     cts = pullback(g)
     same_like(xs, cts, f"{row}: a cotangent is like its primal")
-    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(tree.leaves(g), tree.leaves(t), strict=True)]
+    pairs = [
+        (np.asarray(a), np.asarray(b)) for a, b in zip(tree.leaves(g), tree.leaves(t), strict=True)
+    ]
     left = sum(float(np.sum(np.real(a * b))) for a, b in pairs)
     right = sum(float(np.sum(np.real(c * u))) for c, u in zip(cts, ts, strict=True))
     size = sum(float(np.sum(np.abs(a * b))) for a, b in pairs)
     eps = max([1e-13, *(float(np.finfo(a.dtype).eps) for a, _ in pairs if a.dtype.kind in "fc")])
-    assert abs(left - right) <= 8 * eps * (1 + size), f"{row}: reverse = adjoint: {left} and {right}"
+    assert abs(left - right) <= 8 * eps * (1 + size), (
+        f"{row}: reverse = adjoint: {left} and {right}"
+    )
     others = [*xs, *tree.leaves(g)]
     for i, c in enumerate(cts):
         for x in [*others, *cts[:i]]:
@@ -163,101 +168,6 @@ def second_order(row: Row, dtype: Any = np.float64) -> None:
             adjoint(row, d, moving, rng)
 
 
-# ------------------------------------------------------------------ 4: vmap
-def choices(n: int) -> list[tuple[bool, ...]]:
-    """All ways to map some of n operands."""
-    return [c for c in itertools.product((True, False), repeat=n) if any(c)]
-
-
-def stacked(samples: Sequence[Any], like: Any) -> Any:
-    """Pytrees stacked leaf by leaf; without samples, empty ones like ``like``."""
-    if samples:
-        return tree.map(lambda *ys: np.stack(ys), *samples)
-    return tree.map(lambda y: np.zeros((0, *np.shape(y)), np.asarray(y).dtype), like)
-
-
-def mapped(row: Row, f: F, calls: Sequence[Any], first: Any, flags: Any, what: str, axis: int = 0) -> None:
-    """vmap(f) on the stacked arguments of the calls is the stack of the calls."""
-    args = [stacked([c[i] for c in calls], x) if b else x for i, (x, b) in enumerate(zip(first, flags, strict=True))]
-    args = [np.ascontiguousarray(np.moveaxis(x, 0, axis)) if b else x for x, b in zip(args, flags, strict=True)]
-    got = fgrad.vmap(f, tuple(axis if b else None for b in flags), axis)(*args)
-    want = stacked([f(*c) for c in calls], f(*first))
-    want = tree.map(lambda y: np.moveaxis(y, 0, axis), want)
-    same_like(want, got, f"{row}: {what}, mapped {flags}")
-    close(got, want, f"{row}: {what}, mapped {flags}, size {len(calls)}")
-
-
-def calls_of(row: Row, flags: Any, size: int, dtype: Any) -> list[list[Any]]:
-    """Arguments of each call of a batch: those that aren't mapped are the first call's."""
-    calls = [row.arguments(seed, dtype) for seed in range(size)]
-    return [[x if b else x0 for x, x0, b in zip(c, calls[0], flags, strict=True)] for c in calls]
-
-
-def batching(row: Row, dtype: Any = np.float64) -> None:
-    """Law 4: vmap is the stack of calls, for each choice of operands and for sizes 0, 1 and 3."""
-    first = row.arguments(0, dtype)
-    for flags in choices(len(first)):
-        for size in (3, 0, 1) if all(flags) else (3,):
-            mapped(row, row.call, calls_of(row, flags, size, dtype), first, flags, "vmap = stack")
-    flags = (True,) * len(first)
-    mapped(row, row.call, calls_of(row, flags, 2, dtype), first, flags, "vmap, last axes", axis=-1)
-
-
-def batched_derivatives(row: Row, dtype: Any = np.float64) -> None:
-    """Law 4 for derivatives: vmap of jvp and vjp, jvp and vjp of vmap."""
-    first = row.arguments(0, dtype)
-    n = len(first)
-    moving = [i for i, x in enumerate(row.operands) if x.kind == "f"]
-
-    def pushed(*args: Any) -> Any:
-        h, xs = row.fix(args[:n])
-        return fgrad.jvp(h, xs, args[n:])[1]
-
-    def pulled(*args: Any) -> Any:
-        h, xs = row.fix(args[:n])
-        return fgrad.vjp(h, *xs)[1](tree.unflatten(structure, args[n:]))
-
-    leaves, structure = tree.flatten(row.call(*first))
-    for flags in choices(n):
-        for size in (3, 0) if all(flags) else (3,):
-            rng = np.random.default_rng(3)
-            calls = calls_of(row, flags, size, dtype)
-            base = calls[0] if calls else first
-            ts = [random_like([c[i] for i in moving], rng) for c in [base, *calls]]
-            ts = [[t if flags[i] else t0 for i, t, t0 in zip(moving, u, ts[0], strict=True)] for u in ts]
-            t_calls = [[*c, *u] for c, u in zip(calls, ts[1:], strict=True)]
-            t_flags = (*flags, *(flags[i] for i in moving))
-            mapped(row, pushed, t_calls, [*base, *ts[0]], t_flags, "vmap of jvp")
-            gs = [random_like(leaves, rng) for _ in [base, *calls]]
-            g_calls = [[*c, *g] for c, g in zip(calls, gs[1:], strict=True)]
-            mapped(row, pulled, g_calls, [*base, *gs[0]], (*flags, *(True,) * len(leaves)), "vmap of vjp")
-            _through_vmap(row, flags, base, calls, ts, gs, structure)
-
-
-def _through_vmap(row: Row, flags: Any, base: Any, calls: Any, ts: Any, gs: Any, structure: Any) -> None:
-    """jvp and vjp of vmap(f): what isn't mapped gets the sum of the cotangents."""
-    moving = [i for i, x in enumerate(row.operands) if x.kind == "f"]
-    args = [stacked([c[i] for c in calls], x) if b else x for i, (x, b) in enumerate(zip(base, flags, strict=True))]
-    f = fgrad.vmap(row.call, tuple(0 if b else None for b in flags))
-
-    def h(*xs: Any) -> Any:
-        new = dict(zip(moving, xs, strict=True))
-        return f(*(new.get(i, x) for i, x in enumerate(args)))
-
-    t = [stacked([u[k] for u in ts[1:]], ts[0][k]) if flags[i] else ts[0][k] for k, i in enumerate(moving)]
-    each = [(row.fix(c), u, g) for c, u, g in zip(calls, ts[1:], gs[1:], strict=True)]
-    got = fgrad.jvp(h, [args[i] for i in moving], t)[1]
-    if each:
-        want = stacked([fgrad.jvp(k, xs, u)[1] for (k, xs), u, _ in each], None)
-        close(got, want, f"{row}: jvp of vmap, mapped {flags}")
-    g = tree.unflatten(structure, stacked(gs[1:], gs[0]))
-    got = fgrad.vjp(h, *(args[i] for i in moving))[1](g)
-    cts = [fgrad.vjp(k, *xs)[1](tree.unflatten(structure, g)) for (k, xs), _, g in each]
-    for j, i in enumerate(moving):
-        parts = stacked([c[j] for c in cts], np.asarray(base[i]))
-        close(got[j], parts if flags[i] else np.sum(parts, axis=0), f"{row}: vjp of vmap, mapped {flags}")
-
-
 # ------------------------------------------------------------------ 5: staging
 def staging(row: Row, dtype: Any = np.float64) -> None:
     """Law 5: a graph recorded on one set of data is the function on another, and so its derivatives."""
@@ -273,7 +183,9 @@ def staging(row: Row, dtype: Any = np.float64) -> None:
     for d in derivatives(h, moving, rng):
         graph = fgrad.make_graph(d)(*moving)
         graph.check()
-        new = row.fix([o if x.kind == "f" else f for x, o, f in zip(row.operands, other, first, strict=True)])[1]
+        new = row.fix(
+            [o if x.kind == "f" else f for x, o, f in zip(row.operands, other, first, strict=True)]
+        )[1]
         close(graph(*new), d(*new), f"{row}: staged derivative = eager")
         for e, s in zip(derivatives(d, new, np.random.default_rng(5)),
                         derivatives(graph, new, np.random.default_rng(5)), strict=True):  # fmt: skip
@@ -310,10 +222,15 @@ def dtypes(row: Row) -> None:
         cts = pullback(g)
         same_like(moving, cts, f"{row}: {dtype} cotangent")
         if dtype in ("float32", "complex64"):  # no rule loses digits
-            wide = [x.astype(np.result_type(x.dtype, "float64")) if x.dtype.kind in "fc" else x for x in xs]
+            wide = [
+                x.astype(np.result_type(x.dtype, "float64")) if x.dtype.kind in "fc" else x
+                for x in xs
+            ]
             k, far = row.fix(wide)
             value, pullback = fgrad.vjp(k, *far)
-            exact = pullback(tree.map(lambda y, v: np.asarray(y).astype(np.asarray(v).dtype), g, value))
+            exact = pullback(
+                tree.map(lambda y, v: np.asarray(y).astype(np.asarray(v).dtype), g, value)
+            )
             close(cts, exact, f"{row}: {dtype} cotangents are right", rtol=3e-5)
 
 
@@ -336,7 +253,11 @@ def with_module(call: F, module: Any) -> F:
     if not isinstance(call, types.FunctionType) or call.__module__.startswith("numpy"):
         return getattr(module, call.__name__) if getattr(np, call.__name__, None) is call else call
     return types.FunctionType(
-        call.__code__, {**call.__globals__, "np": module}, call.__name__, call.__defaults__, call.__closure__
+        call.__code__,
+        {**call.__globals__, "np": module},
+        call.__name__,
+        call.__defaults__,
+        call.__closure__,
     )
 
 

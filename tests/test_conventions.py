@@ -30,7 +30,9 @@ def test_special_points(f, args, want):
         for i, (x, w) in enumerate(zip(xs, want, strict=True)):
             for place in np.ndindex(x.shape):
                 got = directional(f, xs, i, place)
-                np.testing.assert_allclose(got, 0 if np.isnan(w[place]) else w[place], RTOL, err_msg="forward")
+                np.testing.assert_allclose(
+                    got, 0 if np.isnan(w[place]) else w[place], RTOL, err_msg="forward"
+                )
 
 
 def directional(f, xs, i, place):

@@ -199,6 +199,15 @@ def test_methods_that_traced_arrays_do_not_have(method, text):
         raise error
 
 
+def test_a_traced_index_into_a_plain_array():
+    for f in (lambda i: X[i], lambda i: [1.0, 2.0][i]):
+        with pytest.raises(TracerConversionError, match=r"fgrad\.numpy\.take\(a, i, axis=0\)"):
+            vmap(f)(np.array([0, 1]))
+    np.testing.assert_array_equal(
+        vmap(lambda i: np.take(X, i, axis=0))(np.array([2, 0])), X[[2, 0]]
+    )
+
+
 def test_unknown_attributes_are_python_errors():
     with pytest.raises(AttributeError, match="no attribute 'spam'"):
         grad(lambda x: x.spam)(X)

@@ -133,6 +133,17 @@ def test_complex_numbers():
     assert jacfwd(lambda x: np.exp(1j * x))(np.float32(0.5)).dtype == np.complex64
 
 
+@BOTH
+def test_errors_name_the_function(jac):
+    def spam(x):
+        return "text"
+
+    with pytest.raises(
+        DtypeError, match=rf"`spam` \(.*test_jacobians\.py:{spam.__code__.co_firstlineno}\)"
+    ):
+        jac(spam)(np.ones(2))
+
+
 @pytest.mark.parametrize("jac", [jacrev, jacobian])
 def test_integer_results_are_refused(jac):
     with pytest.raises(DtypeError, match=r"returns real arrays; `<lambda>`(.|\n)*int64"):

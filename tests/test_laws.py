@@ -11,7 +11,7 @@ from fgrad import tree
 from fgrad.core import PRIMITIVES, Tracer
 from fgrad.recorders import RECORDERS
 
-from . import laws
+from . import laws, laws_of_vmap
 from .examples import TABLE
 
 
@@ -61,6 +61,7 @@ for _row in TABLE:
     for _name in laws.primitives_of(_row):
         ROWS[_name].append(_row)
 
+
 def caught(rows, law):
     """Whether the law fails for one of the rows, with real or complex numbers."""
     for row in rows:
@@ -86,4 +87,4 @@ def test_a_wrong_derivative_is_caught(p, monkeypatch):
 @pytest.mark.parametrize("p", PRIMITIVES.values(), ids=str)
 def test_a_wrong_batch_rule_is_caught(p):
     with broken(p, batch=flipped(p.batch)):
-        assert caught(ROWS[p.name], laws.batching)
+        assert caught(ROWS[p.name], laws_of_vmap.batching)

@@ -8,7 +8,7 @@ import pytest
 import fgrad
 from fgrad.core import FRONTS, PRIMITIVES
 
-from . import laws
+from . import laws, laws_of_vmap
 from .examples import FACTS, TABLE
 
 SMOOTH = [row for row in TABLE if row.kind != "constant"]
@@ -62,16 +62,16 @@ def test_the_derivative_of_a_constant_is_zero(row):
 
 @each(TABLE)
 def test_vmap_is_the_stack_of_calls(row):
-    laws.batching(row)
+    laws_of_vmap.batching(row)
     if row.complex:
-        laws.batching(row, np.complex128)
+        laws_of_vmap.batching(row, np.complex128)
 
 
 @each(SMOOTH)
 def test_vmap_under_and_over_derivatives(row):
-    laws.batched_derivatives(row)
+    laws_of_vmap.batched_derivatives(row)
     if row.complex:
-        laws.batched_derivatives(row, np.complex128)
+        laws_of_vmap.batched_derivatives(row, np.complex128)
 
 
 @each(TABLE)

@@ -2,6 +2,7 @@
 
 from . import casts as casts
 from . import contract as contract
+from . import cumulative as cumulative
 from . import index as index
 from . import join as join
 from . import linalg as linalg

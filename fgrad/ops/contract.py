@@ -13,11 +13,10 @@ from ..rules import line_up, multilinear, unbroadcast
 from ..tracer import register
 from .update import at
 
-
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def mT(x: Any) -> Any:  # noqa: N802
+def mT(x: Any) -> Any:
     """The last two axes swapped, by the cheapest way for the rank."""
     return x.T if x.ndim == 2 else np.swapaxes(x, -1, -2)
 
@@ -67,7 +66,9 @@ def _matmul_y(g: Array, ans: Array, x: Array, y: Any) -> Array:
     return c if shape_of(c) == y.shape else unbroadcast(c, y.shape, c.dtype)
 
 
-def _matmul_batch(p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+def _matmul_batch(
+    p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params
+) -> Any:
     (x, y), (bx, by) = xs, batched
     nx, ny = ndim_of(x) - bx, ndim_of(y) - by
     if ny == 1 and not bx and nx == 2:  # one matrix, many vectors: one product, not many
@@ -141,7 +142,9 @@ def _dot_b(g: Array, ans: Array, a: Array, b: Any) -> Array:
     return c if m == 1 else np.moveaxis(c, 0, -2)
 
 
-def _dot_batch(p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+def _dot_batch(
+    p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params
+) -> Any:
     n, m = (ndim_of(x) - b for x, b in zip(xs, batched, strict=True))
     if 1 <= n <= 2 and 1 <= m <= 2:
         return _matmul_batch(PRIMITIVES["matmul"], size, xs, batched, params)
@@ -271,7 +274,9 @@ def _einsum_transpose(i: int, g: Array, *xs: Any, inputs: tuple[str, ...], outpu
     return at(np.zeros(x.shape, c.dtype))[index].add(c)
 
 
-def _einsum_batch(p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+def _einsum_batch(
+    p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params
+) -> Any:
     inputs, output = params["inputs"], params["output"]
     new = next(c for c in LETTERS if c not in "".join(inputs) + output)
     inputs = tuple(new + s if b else s for s, b in zip(inputs, batched, strict=True))

@@ -47,8 +47,7 @@ def split_index(x: Any, index: Any) -> tuple[Spec, list[Any]]:
                 continue
             if item.dtype.kind not in "biu":
                 raise IndexError(
-                    "arrays used as indices must be of integer (or boolean) type, not "
-                    f"{item.dtype}"
+                    f"arrays used as indices must be of integer (or boolean) type, not {item.dtype}"
                 )
             spec.append(HERE)
             arrays.append(item)
@@ -70,7 +69,9 @@ def _check_mask(x: Any, items: tuple[Any, ...], mask: Any, before: Sequence[Any]
     axis = sum(1 for s in before if s is not None and s is not Ellipsis)
     if Ellipsis in [s for s in before if s is Ellipsis]:
         after = items[next(i for i, m in enumerate(items) if m is mask) :]
-        used = sum(m.ndim if getattr(m, "dtype", None) == bool else 1 for m in after if m is not None)
+        used = sum(
+            m.ndim if getattr(m, "dtype", None) == bool else 1 for m in after if m is not None
+        )
         axis = ndim_of(x) - used
     want = shape_of(x)[axis : axis + mask.ndim]
     if mask.shape != want:
@@ -157,7 +158,9 @@ def _getitem_transpose(g: Array, x: Any, *arrays: Any, spec: Spec) -> Any:
     return (c,) if arrays else c
 
 
-def _getitem_batch(p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+def _getitem_batch(
+    p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params
+) -> Any:
     x, *arrays = xs
     spec, arrays, order = batched_index(
         params["spec"], arrays, batched[1:], batched[0], ndim_of(x) - batched[0], size
@@ -191,7 +194,9 @@ def _index_add_transpose(g: Array, x: Any, v: Any, *arrays: Any, spec: Spec) -> 
     return g, unbroadcast(c, v.shape, v.dtype)
 
 
-def _scatter_batch(p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+def _scatter_batch(
+    p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params
+) -> Any:
     x, v, *arrays = xs
     if not batched[0]:
         x = np.broadcast_to(x, (size, *shape_of(x)))
@@ -282,9 +287,7 @@ def bind_index_set(x: Any, v: Any, arrays: Sequence[Any], spec: Spec) -> Any:
 
 
 # ------------------------------------------------------------------ functions that index
-def take(
-    a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise"
-) -> Any:
+def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
     """`numpy.take`."""
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0

@@ -34,7 +34,13 @@ def _concatenate(xs: Sequence[Any], axis: int) -> Any:
 
 
 def concatenate(
-    arrays: Any, /, axis: Any = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
+    arrays: Any,
+    /,
+    axis: Any = 0,
+    out: None = None,
+    *,
+    dtype: Any = None,
+    casting: str = "same_kind",
 ) -> Any:
     """`numpy.concatenate`."""
     xs = [x if hasattr(x, "dtype") else np.asarray(x) for x in arrays]
@@ -79,9 +85,11 @@ register(
 )
 register(
     np.append,
-    lambda arr, values, axis=None: concatenate((arr, values), axis)
-    if axis is not None
-    else concatenate([np.ravel(arr), np.ravel(values)]),
+    lambda arr, values, axis=None: (
+        concatenate((arr, values), axis)
+        if axis is not None
+        else concatenate([np.ravel(arr), np.ravel(values)])
+    ),
 )
 register(
     np.unstack,
@@ -183,7 +191,7 @@ def _pad_values(y: Any, shape: tuple[int, ...], widths: Any, values: Any) -> Any
 register(np.pad, pad)
 
 
-def tile(A: Any, reps: Any) -> Any:  # noqa: N803
+def tile(A: Any, reps: Any) -> Any:
     """`numpy.tile`."""
     reps = tuple(reps) if isinstance(reps, (tuple, list)) else (reps,)
     shape = (*(1,) * (len(reps) - ndim_of(A)), *shape_of(A))

@@ -9,8 +9,7 @@ import numpy as np
 from ..arrays import from_end, ndim_of, shape_of
 from ..tracer import register
 from .index import getitem, take, take_along_axis
-
-_NONE: Any = np._NoValue
+from .reduce import NONE
 
 
 def _along(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
@@ -18,15 +17,15 @@ def _along(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
     return getitem(x, (..., slice(start, stop), *(slice(None),) * (-axis - 1)))
 
 
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NONE, append: Any = _NONE) -> Any:
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = NONE, append: Any = NONE) -> Any:
     """`numpy.diff`."""
     axis = from_end(axis, ndim_of(a))
     edge = list(shape_of(a))
     edge[axis] = 1
     ends = [
-        x if x is _NONE or ndim_of(x) else np.broadcast_to(x, tuple(edge)) for x in (prepend, append)
+        x if x is NONE or ndim_of(x) else np.broadcast_to(x, tuple(edge)) for x in (prepend, append)
     ]
-    parts = [x for x in (ends[0], a, ends[1]) if x is not _NONE]
+    parts = [x for x in (ends[0], a, ends[1]) if x is not NONE]
     x = np.concatenate(parts, axis=axis) if len(parts) > 1 else a
     for _ in range(n):
         right, left = _along(x, axis, 1, None), _along(x, axis, None, -1)
@@ -37,9 +36,13 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NONE, append: Any =
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """`numpy.ediff1d`."""
     x = np.reshape(ary, (-1,))
-    parts = [to_begin, getitem(x, slice(1, None)) - getitem(x, slice(None, -1)), to_end]
-    kept = [np.ravel(p) for p in parts if p is not None]
-    return np.concatenate(kept) if len(kept) > 1 else kept[0]
+    steps = getitem(x, slice(1, None)) - getitem(x, slice(None, -1))
+    parts = [
+        p if hasattr(p, "dtype") else np.asarray(p) for p in (to_begin, to_end) if p is not None
+    ]
+    ends = [np.ravel(np.astype(p, steps.dtype)) for p in parts]
+    ends.insert(0 if to_begin is None else 1, steps)
+    return np.concatenate(ends) if parts else steps
 
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:

@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import axes_from_end, from_end, ndarray, ndim_of, shape_of
+from ..arrays import axes_from_end, ndarray, ndim_of, shape_of
 from ..core import PRIMITIVES, Array
 from ..errors import NoRuleError
-from ..rules import apply, constant, linear, primitive
+from ..rules import apply, linear, primitive
 from ..tracer import register
 
-_NONE: Any = np._NoValue
+NONE: Any = np._NoValue
 
 
-def _given(**keywords: Any) -> None:
+def given(**keywords: Any) -> None:
     """Refuse `out`, which writes into an array; the other keywords have their own meaning."""
     for name, value in keywords.items():
-        if value is not None and value is not _NONE:
+        if value is not None and value is not NONE:
             raise NoRuleError(
                 f"A reduction of traced values takes no {name}=.",
                 f"{name}={value!r}",
@@ -26,24 +26,24 @@ def _given(**keywords: Any) -> None:
             )
 
 
-def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
+def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     """Axes from the end; NumPy takes a number as a vector of one axis here."""
     return () if ndim == 0 and axis in (0, -1) else axes_from_end(axis, ndim)
 
 
 def _initial(out: Any, initial: Any, combine: Any) -> Any:
     """A reduction's result combined with ``initial``, which NumPy casts to its dtype."""
-    if initial is _NONE or initial is None:
+    if initial is NONE or initial is None:
         return out
     initial = initial if hasattr(initial, "dtype") else np.asarray(initial)
     return combine(out, np.astype(initial, out.dtype))
 
 
-def _prepare(x: Any, dtype: Any, where: Any, fill: Any) -> Any:
+def prepare(x: Any, dtype: Any, where: Any, fill: Any) -> Any:
     """The operand in the dtype asked for, with ``fill`` where it isn't to count."""
     if dtype is not None:
         x = np.astype(x, dtype)
-    return x if where is _NONE or where is True else np.where(where, x, fill)
+    return x if where is NONE or where is True else np.where(where, x, fill)
 
 
 def spread(g: Array, x: Any, axis: tuple[int, ...], keepdims: bool) -> Array:
@@ -74,20 +74,20 @@ def _sum_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 @linear(np.sum, spread, impl=_sum_impl)
 def sum_(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
-    initial: Any = _NONE, where: Any = _NONE,
+    initial: Any = NONE, where: Any = NONE,
 ) -> Any:  # fmt: skip
     """`numpy.sum`."""
-    if axis is None and dtype is None and out is None and keepdims is False and where is _NONE:
+    if axis is None and dtype is None and out is None and keepdims is False and where is NONE:
         return (a,), ALL[ndim_of(a)]
-    _given(out=out)
-    x = _prepare(a, dtype, where, 0)
-    return (x,), {"axis": _axes(axis, ndim_of(x)), "keepdims": keepdims is True}
+    given(out=out)
+    x = prepare(a, dtype, where, 0)
+    return (x,), {"axis": axes_of(axis, ndim_of(x)), "keepdims": keepdims is True}
 
 
 def _with_initial(front: Any, combine: Any) -> Any:
     """A reduction that takes ``initial`` by combining it with the result."""
 
-    def reduction(*args: Any, initial: Any = _NONE, **kwargs: Any) -> Any:
+    def reduction(*args: Any, initial: Any = NONE, **kwargs: Any) -> Any:
         return _initial(front(*args, **kwargs), initial, combine)
 
     reduction.__doc__ = front.__doc__
@@ -123,7 +123,7 @@ ALL = [{"axis": tuple(range(-n, 0)), "keepdims": False} for n in range(65)]
 
 @linear(np.mean, _mean_spread, impl=_mean_impl)
 def _mean(x: Any, axis: Any, keepdims: Any) -> Any:
-    return (x,), {"axis": _axes(axis, ndim_of(x)), "keepdims": keepdims is True}
+    return (x,), {"axis": axes_of(axis, ndim_of(x)), "keepdims": keepdims is True}
 
 
 _MEAN = PRIMITIVES["mean"]
@@ -131,16 +131,16 @@ _MEAN = PRIMITIVES["mean"]
 
 def mean(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, *,
-    where: Any = _NONE,
+    where: Any = NONE,
 ) -> Any:  # fmt: skip
     """`numpy.mean`."""
-    if axis is None and dtype is None and out is None and keepdims is False and where is _NONE:
+    if axis is None and dtype is None and out is None and keepdims is False and where is NONE:
         return apply(_MEAN, a, ALL[len(a.shape)])
-    _given(out=out)
+    given(out=out)
     if a.dtype.kind in "biu" and dtype is None:
         dtype = np.float64
-    if where is _NONE or where is True:
-        return _mean(_prepare(a, dtype, _NONE, 0), axis, keepdims)
+    if where is NONE or where is True:
+        return _mean(prepare(a, dtype, NONE, 0), axis, keepdims)
     total = np.sum(a, axis=axis, dtype=dtype, keepdims=keepdims is True, where=where)
     return total / _count(where, a.shape, axis, keepdims, total.dtype)
 
@@ -156,20 +156,20 @@ register(np.mean, mean)
 
 def var(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0,
-    keepdims: Any = False, *, where: Any = _NONE, mean: Any = _NONE, correction: Any = _NONE,
+    keepdims: Any = False, *, where: Any = NONE, mean: Any = NONE, correction: Any = NONE,
 ) -> Any:  # fmt: skip
     """`numpy.var`."""
-    _given(out=out)
-    ddof = ddof if correction is _NONE else correction
-    keep = {} if where is _NONE else {"where": where}
-    center = np.mean(a, axis=axis, dtype=dtype, keepdims=True, **keep) if mean is _NONE else mean
+    given(out=out)
+    ddof = ddof if correction is NONE else correction
+    keep = {} if where is NONE else {"where": where}
+    center = np.mean(a, axis=axis, dtype=dtype, keepdims=True, **keep) if mean is NONE else mean
     d = a - center
     d = np.real(d * np.conj(d)) if a.dtype.kind == "c" else d * d
-    axes = _axes(axis, ndim_of(a))
+    axes = axes_of(axis, ndim_of(a))
     n: Any = 1
     for i in axes:
         n *= shape_of(a)[i]
-    if where is not _NONE:
+    if where is not NONE:
         n = _count(where, a.shape, axes, keepdims, d.dtype)
     return np.sum(d, axis=axes, keepdims=keepdims is True, **keep) / (n - ddof)
 
@@ -225,12 +225,12 @@ def _prod(x: Any, axis: tuple[int, ...]) -> Any:
 
 def prod(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
-    initial: Any = _NONE, where: Any = _NONE,
+    initial: Any = NONE, where: Any = NONE,
 ) -> Any:  # fmt: skip
     """`numpy.prod`; right at zeros too."""
-    _given(out=out)
-    x = _prepare(a, dtype, where, 1)
-    axes = _axes(axis, ndim_of(x))
+    given(out=out)
+    x = prepare(a, dtype, where, 1)
+    axes = axes_of(axis, ndim_of(x))
     y = _prod(x, axes)
     y = np.expand_dims(y, axes) if keepdims is True and axes else y
     return _initial(y, initial, np.multiply)
@@ -257,17 +257,17 @@ def _extreme_vjp(g: Array, ans: Array, x: Array, *, axis: tuple[int, ...], keepd
 
 def _extreme(fn: Any, combine: Any, lowest: bool) -> Any:
     def canonical(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        return (a,), {"axis": _axes(axis, ndim_of(a)), "keepdims": keepdims}
+        return (a,), {"axis": axes_of(axis, ndim_of(a)), "keepdims": keepdims}
 
     front = primitive(fn, jvp=_extreme_jvp, vjp=[_extreme_vjp])(canonical)
 
     def extreme(
-        a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = _NONE,
-        where: Any = _NONE,
+        a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = NONE,
+        where: Any = NONE,
     ) -> Any:  # fmt: skip
-        _given(out=out)
-        if where is not _NONE and where is not True:
-            if initial is _NONE:
+        given(out=out)
+        if where is not NONE and where is not True:
+            if initial is NONE:
                 raise ValueError("reduction operation with where= requires to specify `initial`")
             a = np.where(where, a, np.astype(np.asarray(initial), a.dtype))
         y = front(a, axis, keepdims is True)
@@ -285,132 +285,3 @@ register(np.min, min_)
 register(np.amin, min_)
 register(np.ptp, lambda a, axis=None, out=None, keepdims=False: np.max(
     a, axis=axis, keepdims=keepdims is True) - np.min(a, axis=axis, keepdims=keepdims is True))  # fmt: skip
-
-
-# ------------------------------------------------------------------ running sums and products
-def _axis_or_flat(a: Any, axis: Any) -> tuple[Any, int]:
-    if axis is None:
-        return np.reshape(a, (-1,)), -1
-    return a, from_end(axis, ndim_of(a))
-
-
-def _cumsum_transpose(g: Array, x: Any, *, axis: int) -> Array:
-    return np.flip(np.cumsum(np.flip(g, axis), axis), axis)
-
-
-@linear(np.cumsum, _cumsum_transpose)
-def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any:
-    """`numpy.cumsum`."""
-    _given(out=out)
-    x, axis = _axis_or_flat(_prepare(a, dtype, _NONE, 0), axis)
-    return (x,), {"axis": axis}
-
-
-def _cut(x: Array, axis: int, start: int, stop: int) -> Array:
-    """``x[start:stop]`` along an axis that is counted from the end."""
-    return x[(..., slice(start, stop), *(slice(None),) * (-axis - 1))]
-
-
-def _cumprod_jvp(ts: Any, ans: Array, x: Array, *, axis: int) -> Array:
-    """Recursive doubling: (p, t) of two neighbouring blocks combine to (p q, t q + p u)."""
-    p, t, n, step = x, ts[0], x.shape[axis], 1
-    while step < n:
-        head_p, head_t = _cut(p, axis, 0, step), _cut(t, axis, 0, step)
-        left_p, left_t = _cut(p, axis, 0, n - step), _cut(t, axis, 0, n - step)
-        right_p, right_t = _cut(p, axis, step, n), _cut(t, axis, step, n)
-        t = np.concatenate([head_t, left_t * right_p + left_p * right_t], axis=axis)
-        p = np.concatenate([head_p, left_p * right_p], axis=axis)
-        step *= 2
-    return t
-
-
-def _cumprod_vjp(g: Array, ans: Array, x: Array, *, axis: int) -> Array:
-    """x_i's cotangent is P_{i-1} h_i with h_i = g_i + x_{i+1} h_{i+1}: no division by zeros."""
-    n = x.shape[axis]
-    if n == 0:
-        return g
-    before = np.concatenate([np.ones_like(_cut(x, axis, 0, 1)), _cut(ans, axis, 0, n - 1)], axis=axis)
-    # h by recursive doubling over the maps h -> a + m h, from the right.
-    a, step = g, 1
-    m = np.concatenate([_cut(x, axis, 1, n), np.zeros_like(_cut(x, axis, 0, 1))], axis=axis)
-    while step < n:
-        head = _cut(a, axis, 0, n - step) + _cut(m, axis, 0, n - step) * _cut(a, axis, step, n)
-        factor = _cut(m, axis, 0, n - step) * _cut(m, axis, step, n)
-        a = np.concatenate([head, _cut(a, axis, n - step, n)], axis=axis)
-        m = np.concatenate([factor, _cut(m, axis, n - step, n)], axis=axis)
-        step *= 2
-    return before * a
-
-
-@primitive(np.cumprod, jvp=_cumprod_jvp, vjp=[_cumprod_vjp])
-def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any:
-    """`numpy.cumprod`; right at zeros too."""
-    _given(out=out)
-    x, axis = _axis_or_flat(_prepare(a, dtype, _NONE, 0), axis)
-    return (x,), {"axis": axis}
-
-
-def _cumulative(front: Any, start: Any) -> Any:
-    def cumulative(
-        x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None,
-        include_initial: bool = False,
-    ) -> Any:  # fmt: skip
-        _given(out=out)
-        if axis is None and ndim_of(x) != 1:
-            raise ValueError("For arrays which have more than one dimension ``axis`` is required.")
-        axis = -1 if axis is None else from_end(axis, ndim_of(x))
-        y = front(x, axis, dtype)
-        first = start(np.take(x, [0], axis=axis).astype(y.dtype)) if include_initial else None
-        return y if first is None else np.concatenate([first, y], axis=axis)
-
-    return cumulative
-
-
-register(np.cumulative_sum, _cumulative(cumsum, np.zeros_like))
-register(np.cumulative_prod, _cumulative(cumprod, np.ones_like))
-
-
-# ------------------------------------------------------------------ where the answer is constant
-def _arg(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False) -> Any:
-    _given(out=out)
-    x, k = _axis_or_flat(a, axis)
-    return (x,), {"axis": k}
-
-
-def _index_of(fn: Any) -> Any:
-    front = constant(fn, _arg)
-
-    def arg(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False) -> Any:
-        y = front(a, axis, out)
-        if keepdims is not True:
-            return y
-        return np.expand_dims(y, _axes(axis, ndim_of(a)))
-
-    return arg
-
-
-for _fn in (np.argmax, np.argmin):
-    register(_fn, _index_of(_fn))
-
-
-def _truth(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, *,
-           where: Any = _NONE) -> Any:  # fmt: skip
-    _given(out=out, where=where)
-    return (a,), {"axis": _axes(axis, ndim_of(a)), "keepdims": keepdims is True}
-
-
-for _fn in (np.any, np.all, np.count_nonzero):
-    constant(_fn, _truth)
-register(np.allclose, lambda a, b, **kw: np.all(np.isclose(a, b, **kw)))
-register(
-    np.array_equal,
-    lambda a1, a2, equal_nan=False: shape_of(a1) == shape_of(a2) and bool(np.all(np.equal(a1, a2))),
-)
-
-
-def _order(a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Any:
-    x, k = _axis_or_flat(a, axis)
-    return (x,), {"axis": k, "kind": "stable" if stable else kind}
-
-
-argsort = constant(np.argsort, _order)

@@ -16,7 +16,9 @@ from ..tracer import register
 
 
 # ------------------------------------------------------------------ reshape
-def _front_shape(p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+def _front_shape(
+    p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params
+) -> Any:
     """Batch rule: the shape in the params gets the batch axis in front."""
     return bind(p, xs, {"shape": (size, *params["shape"])})
 
@@ -81,7 +83,9 @@ def _transpose_impl(x: Any, *, axes: tuple[int, ...]) -> Any:
     return np.transpose(x, axes)
 
 
-def _transpose_batch(p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+def _transpose_batch(
+    p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params
+) -> Any:
     return bind(p, xs, {"axes": (-len(params["axes"]) - 1, *params["axes"])})
 
 
@@ -129,7 +133,9 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     src = [from_end(i, n) for i in source]
     dst = [from_end(i, n) for i in destination]
     if len(src) != len(dst):
-        raise ValueError("`source` and `destination` arguments must have the same number of elements")
+        raise ValueError(
+            "`source` and `destination` arguments must have the same number of elements"
+        )
     order = [i for i in range(-n, 0) if i not in src]
     for d, s in sorted(zip(dst, src, strict=True)):
         order.insert(d + n, s)
@@ -193,11 +199,15 @@ def _at_least(n: int, where: Any) -> Any:
 
 register(np.atleast_1d, _at_least(1, lambda s, k: (1,)))
 register(np.atleast_2d, _at_least(2, lambda s, k: (*(1,) * k, *s)))
-register(np.atleast_3d, _at_least(3, lambda s, k: (1, *s, 1) if k == 2 else (*(1,) * (k - 1), *s, 1)))
+register(
+    np.atleast_3d, _at_least(3, lambda s, k: (1, *s, 1) if k == 2 else (*(1,) * (k - 1), *s, 1))
+)
 
 
 # ------------------------------------------------------------------ broadcasting
-def _broadcast_batch(p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params) -> Any:
+def _broadcast_batch(
+    p: Any, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params
+) -> Any:
     (x,), shape = xs, params["shape"]
     own = shape_of(x)
     x = np.reshape(x, (size, *(1,) * (len(shape) - len(own) + 1), *own[1:]))

@@ -23,11 +23,11 @@ LN2, LN10 = math.log(2.0), math.log(10.0)
 # Operators compute these on Python numbers too, and stay Python numbers (NEP 50's weak scalars).
 add = elementwise(np.add, 1, 1, impl=operator.add)
 subtract = elementwise(np.subtract, 1, -1, impl=operator.sub)
-multiply = elementwise(
-    np.multiply, lambda ans, x, y: y, lambda ans, x, y: x, impl=operator.mul
-)
+multiply = elementwise(np.multiply, lambda ans, x, y: y, lambda ans, x, y: x, impl=operator.mul)
 divide = elementwise(
-    np.true_divide, lambda t, ans, x, y: t / y, lambda t, ans, x, y: -t * ans / y,
+    np.true_divide,
+    lambda t, ans, x, y: t / y,
+    lambda t, ans, x, y: -t * ans / y,
     impl=operator.truediv,
 )
 negative = elementwise(np.negative, -1, impl=operator.neg)
@@ -155,9 +155,7 @@ def _over_square(x: Array, radius: Array) -> Array:
     return ratio(ratio(x, radius), radius)
 
 
-hypot = elementwise(
-    np.hypot, lambda ans, x, y: ratio(x, ans), lambda ans, x, y: ratio(y, ans)
-)
+hypot = elementwise(np.hypot, lambda ans, x, y: ratio(x, ans), lambda ans, x, y: ratio(y, ans))
 ldexp = elementwise(np.ldexp, lambda ans, x, y: np.exp2(y), None)
 copysign = elementwise(
     np.copysign, lambda ans, x, y: np.copysign(np.ones_like(ans), y) * np.sign(x), None
@@ -193,7 +191,13 @@ fmin = elementwise(np.fmin, _share_x, _share_y)
 
 
 def clip(
-    a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *, min: Any = None, max: Any = None
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: None = None,
+    *,
+    min: Any = None,
+    max: Any = None,
 ) -> Any:
     """`numpy.clip`: the smaller of a_max and the larger of a_min and a."""
     low = a_min if min is None else min
@@ -242,9 +246,7 @@ def sign(x: Any) -> Any:
     return (x,), {}
 
 
-@primitive(
-    np.real, jvp=lambda ts, ans, x: np.real(ts[0]), vjp=[lambda g, ans, x: g], batch=line_up
-)
+@primitive(np.real, jvp=lambda ts, ans, x: np.real(ts[0]), vjp=[lambda g, ans, x: g], batch=line_up)
 def real(x: Any) -> Any:
     """`numpy.real`."""
     return (x,), {}
@@ -303,7 +305,9 @@ for _fn in (
 register(np.fix, FRONTS[np.trunc])
 
 
-def _isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+def _isclose(
+    a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
     return (a, b), {"rtol": rtol, "atol": atol, "equal_nan": equal_nan}
 
 

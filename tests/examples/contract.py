@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-
 from .row import R, linear, multilinear, row
 
 #: Shapes of two operands of matmul: all combinations of vectors, matrices and stacks.
@@ -71,9 +70,19 @@ ROWS = [
     multilinear(np.linalg.vecdot, [(3, 2), (3, 2)], lambda x, y: np.linalg.vecdot(x, y, axis=0)),
     multilinear(np.matvec, [(4, 2, 3), (3,)]),
     multilinear(np.vecmat, [(2,), (4, 2, 3)], bits=False),  # conjugates inside its loop
-    *(multilinear(np.dot, shapes) for shapes in (
-        ((3,), (3,)), ((2, 3), (3, 4)), ((2, 3), (3,)), ((), (2, 3)), ((2, 3), ()),
-        ((2, 4, 3), (3,)), ((3,), (2, 3, 4)), ((2, 3), (4, 3, 2)))),
+    *(
+        multilinear(np.dot, shapes)
+        for shapes in (
+            ((3,), (3,)),
+            ((2, 3), (3, 4)),
+            ((2, 3), (3,)),
+            ((), (2, 3)),
+            ((2, 3), ()),
+            ((2, 4, 3), (3,)),
+            ((3,), (2, 3, 4)),
+            ((2, 3), (4, 3, 2)),
+        )
+    ),
     multilinear(np.dot, [(2, 3)], lambda x: x.dot(np.arange(3.0))),
     multilinear(np.vdot, [(2, 3), (6,)]),
     multilinear(np.inner, [(2, 3), (4, 3)]),
@@ -84,10 +93,16 @@ ROWS = [
     linear(np.add, [(2,), (3, 2)], lambda x, y: np.add.outer(x, y)),
     multilinear(np.linalg.outer, [(2,), (3,)]),
     *(multilinear(np.tensordot, [a, b], _tensordot(axes)) for a, b, axes in TENSORDOT),
-    multilinear(np.linalg.tensordot, [(2, 3), (3, 4)], lambda a, b: np.linalg.tensordot(a, b, axes=1)),
+    multilinear(
+        np.linalg.tensordot, [(2, 3), (3, 4)], lambda a, b: np.linalg.tensordot(a, b, axes=1)
+    ),
     *(multilinear(np.einsum, shapes, _einsum(text)) for text, *shapes in EINSUM),
-    *(multilinear(np.einsum, [(2, 3), (3, 4), (4, 2)], _einsum("ij,jk,kl->il", optimize=o), bits=False)
-      for o in (True, "greedy", ["einsum_path", (0, 1), (0, 1)])),
+    *(
+        multilinear(
+            np.einsum, [(2, 3), (3, 4), (4, 2)], _einsum("ij,jk,kl->il", optimize=o), bits=False
+        )
+        for o in (True, "greedy", ["einsum_path", (0, 1), (0, 1)])
+    ),
     multilinear(np.einsum, [(2, 3), (3, 4)], lambda x, y: np.einsum(x, [0, 1], y, [1, 2], [0, 2])),
     multilinear(np.einsum, [(2, 3), (3, 4)], lambda x, y: np.einsum(x, [0, 1], y, [1, 2])),
     multilinear(np.einsum, [(2, 3)], lambda x: np.einsum(x, [..., 1])),
@@ -109,28 +124,47 @@ ROWS = [
     *(multilinear(np.cross, shapes) for shapes in (((3,), (3,)), ((2, 3), (3,)))),
     multilinear(np.cross, [(3, 2), (3, 2)], lambda x, y: np.cross(x, y, axis=0)),
     multilinear(np.linalg.cross, [(2, 3), (2, 3)]),
-    *(multilinear(np.convolve, shapes, (lambda m: lambda a, v: np.convolve(a, v, m))(m), bits=False)
-      for shapes in (((5,), (3,)), ((2,), (5,)), ((4,), (4,))) for m in ("full", "same", "valid")),
+    *(
+        multilinear(np.convolve, shapes, lambda a, v, m=m: np.convolve(a, v, m), bits=False)
+        for shapes in (((5,), (3,)), ((2,), (5,)), ((4,), (4,)))
+        for m in ("full", "same", "valid")
+    ),
     # Linear algebra.
     row(np.linalg.solve, [(3, 3), (3,)], _solve, complex=True),
     row(np.linalg.solve, [(3, 3), (3, 2)], _solve, complex=True),
     row(np.linalg.solve, [(2, 3, 3), (3, 2)], _solve),
     row(np.linalg.solve, [(3, 3), (2, 3, 2)], _solve),
     row(np.linalg.solve, [(2, 3, 3), (3,)], _solve),
-    *(row(np.linalg.inv, [s], lambda a: np.linalg.inv(_well(a)), complex=True)
-      for s in ((3, 3), (2, 3, 3))),
-    *(row(np.linalg.det, [s], lambda a: np.linalg.det(a / 3 + np.eye(a.shape[-1], dtype=a.dtype)),
-          complex=True) for s in ((3, 3), (2, 3, 3), (1, 1))),
-    *(row(np.linalg.slogdet, [s], lambda a: np.linalg.slogdet(_well(a)), complex=True)
-      for s in ((3, 3), (2, 3, 3))),
+    *(
+        row(np.linalg.inv, [s], lambda a: np.linalg.inv(_well(a)), complex=True)
+        for s in ((3, 3), (2, 3, 3))
+    ),
+    *(
+        row(
+            np.linalg.det,
+            [s],
+            lambda a: np.linalg.det(a / 3 + np.eye(a.shape[-1], dtype=a.dtype)),
+            complex=True,
+        )
+        for s in ((3, 3), (2, 3, 3), (1, 1))
+    ),
+    *(
+        row(np.linalg.slogdet, [s], lambda a: np.linalg.slogdet(_well(a)), complex=True)
+        for s in ((3, 3), (2, 3, 3))
+    ),
     row(np.linalg.slogdet, [(3, 3)], lambda a: np.linalg.slogdet(_well(a)).logabsdet, complex=True),
     row(np.linalg.slogdet, [(3, 3)], lambda a: np.linalg.slogdet(_well(a))[0], complex=True),
     *(row(np.linalg.norm, [s], _norm(kw), complex=True) for s, kw in NORMS),
     row(np.linalg.norm, [(3, 4)], _norm({"ord": 0, "axis": 0}), kind="constant"),
     row(np.linalg.vector_norm, [(3, 4)], np.linalg.vector_norm, complex=True),
     row(np.linalg.vector_norm, [(3, 4)], lambda x: np.linalg.vector_norm(x, axis=0, ord=3)),
-    row(np.linalg.vector_norm, [(2, 3, 4)], lambda x: np.linalg.vector_norm(x, axis=(0, 2), keepdims=True)),
+    row(
+        np.linalg.vector_norm,
+        [(2, 3, 4)],
+        lambda x: np.linalg.vector_norm(x, axis=(0, 2), keepdims=True),
+    ),
     row(np.linalg.matrix_norm, [R(2, 3, 4)], np.linalg.matrix_norm, complex=True),
-    row(np.linalg.matrix_norm, [(2, 3, 4)], lambda x: np.linalg.matrix_norm(x, ord=1, keepdims=True)),
-]  # fmt: skip
-
+    row(
+        np.linalg.matrix_norm, [(2, 3, 4)], lambda x: np.linalg.matrix_norm(x, ord=1, keepdims=True)
+    ),
+]

@@ -11,7 +11,9 @@ from fgrad.tracer import ArrayTracer
 from .row import I, R, linear, multilinear, row
 
 ROWS_MASK = np.array([True, False, True])
-MASK = np.array([[True, False, True, True], [False, False, True, False], [True, False, False, True]])
+MASK = np.array(
+    [[True, False, True, True], [False, False, True, False], [True, False, False, True]]
+)
 REPEATED = np.array([0, 2, 0, 1])
 
 #: Indices of an array of shape (3, 4, 5).
@@ -55,8 +57,16 @@ ROWS = [
     linear(ArrayTracer.__getitem__, [(3, 4), I()], lambda x, i: fgrad.at(x)[i].get()),
     linear(ArrayTracer.__getitem__, [(3, 4), I(2)], lambda x, i: fgrad.at(x)[1, i].get()),
     linear(ArrayTracer.__getitem__, [(4, 3), I(2)], lambda x, i: fgrad.at(x)[1:, i].get()),
-    linear(ArrayTracer.__getitem__, [(3, 4, 3), I(2, 1), I(2)], lambda x, i, j: fgrad.at(x)[i, :, j].get()),
-    linear(ArrayTracer.__getitem__, [(2, 3, 3), I(2), I(2)], lambda x, i, j: fgrad.at(x)[None, :, i, j].get()),
+    linear(
+        ArrayTracer.__getitem__,
+        [(3, 4, 3), I(2, 1), I(2)],
+        lambda x, i, j: fgrad.at(x)[i, :, j].get(),
+    ),
+    linear(
+        ArrayTracer.__getitem__,
+        [(2, 3, 3), I(2), I(2)],
+        lambda x, i, j: fgrad.at(x)[None, :, i, j].get(),
+    ),
     linear(ArrayTracer.__getitem__, [(2, 3, 3), I(2)], lambda x, i: fgrad.at(x)[..., i, 0].get()),
     linear(ArrayTracer.__getitem__, [(2, 3, 3), I(2)], lambda x, i: fgrad.at(x)[0, :, i].get()),
     # Changed copies.
@@ -71,7 +81,9 @@ ROWS = [
     linear(fgrad.at, [(4, 3), (4, 2), I(2)], lambda x, v, i: fgrad.at(x)[:, i].add(v)),
     linear(fgrad.at, [(3, 4), (4,), I(2)], lambda x, v, i: fgrad.at(x)[i].set(v)),
     linear(fgrad.at, [(3, 4), (2, 4), I(2)], lambda x, v, i: fgrad.at(x)[i].set(v)),
-    linear(fgrad.at, [(3, 2, 3), (2, 2), I(2), I(2)], lambda x, v, i, j: fgrad.at(x)[i, :, j].set(v)),
+    linear(
+        fgrad.at, [(3, 2, 3), (2, 2), I(2), I(2)], lambda x, v, i, j: fgrad.at(x)[i, :, j].set(v)
+    ),
     linear(fgrad.at, [(3, 4)], lambda x: fgrad.at(x)[0].set(1.0), kind="smooth"),
     linear(ArrayTracer.at, [(3, 4), ()], lambda x, v: fgrad.at(x)[1:].subtract(v)),
     linear(ArrayTracer.at, [(3, 4)], lambda x: fgrad.at(x)[1:].get()),
@@ -88,7 +100,11 @@ ROWS = [
     linear(np.take, [(3, 4)], lambda x: np.take(x, [-4, 7], axis=0, mode="clip")),
     linear(np.take_along_axis, [(3, 4), I(3, 2)], lambda x, i: np.take_along_axis(x, i, axis=1)),
     linear(np.take_along_axis, [(3, 4), I(2, 4)], lambda x, i: np.take_along_axis(x, i, 0)),
-    linear(np.take_along_axis, [R(3, 4)],
-           lambda x: np.take_along_axis(x, np.argsort(x, axis=0), axis=0), kind="smooth",
-           complex=False),
-]  # fmt: skip
+    linear(
+        np.take_along_axis,
+        [R(3, 4)],
+        lambda x: np.take_along_axis(x, np.argsort(x, axis=0), axis=0),
+        kind="smooth",
+        complex=False,
+    ),
+]

@@ -18,8 +18,7 @@ ROWS = [
     # One row for each way of naming axes.
     *(linear(np.sum, [(3, 4)], _over(np.sum, axis=axis)) for axis in AXES),
     *(linear(np.mean, [(3, 4)], _over(np.mean, axis=axis)) for axis in AXES),
-    *(row(np.prod, [(3, 4)], _over(np.prod, axis=axis), complex=True)
-      for axis in AXES),
+    *(row(np.prod, [(3, 4)], _over(np.prod, axis=axis), complex=True) for axis in AXES),
     *(row(np.max, [(3, 4)], _over(np.max, axis=axis)) for axis in AXES),
     linear(np.sum, [()]),
     linear(np.sum, [(2, 3, 2)], lambda x: np.sum(x, axis=(0, 2), keepdims=True)),
@@ -49,27 +48,50 @@ ROWS = [
     row(np.amin, [(3, 4)], lambda x: np.amin(x, 0)),
     row(np.max, [()]),
     row(np.ptp, [(3, 4)], lambda x: np.ptp(x, axis=0)),
-    *(row(np.var, [(3, 4)], _over(np.var, **kw), complex=True, bits=False)
-      for kw in ({}, {"axis": 0}, {"axis": (0, 1), "ddof": 1, "keepdims": True}, {"correction": 1},
-                 {"axis": 0, "where": MASK})),
-    row(np.var, [(3, 4)], lambda x: x.var(axis=-1, mean=np.mean(x, axis=-1, keepdims=True)), bits=False),
+    *(
+        row(np.var, [(3, 4)], _over(np.var, **kw), complex=True, bits=False)
+        for kw in (
+            {},
+            {"axis": 0},
+            {"axis": (0, 1), "ddof": 1, "keepdims": True},
+            {"correction": 1},
+            {"axis": 0, "where": MASK},
+        )
+    ),
+    row(
+        np.var,
+        [(3, 4)],
+        lambda x: x.var(axis=-1, mean=np.mean(x, axis=-1, keepdims=True)),
+        bits=False,
+    ),
     row(np.std, [(3, 4)], lambda x: np.std(x, axis=0, ddof=1), complex=True, bits=False),
     row(np.std, [(3, 4)], lambda x: x.std(), bits=False),
     # Running sums and products.
     *(linear(np.cumsum, [(3, 4)], _over(np.cumsum, axis=axis)) for axis in (None, 0, -1)),
-    *(row(np.cumprod, [(3, 5)], _over(np.cumprod, axis=axis), complex=True) for axis in (None, 0, -1)),
+    *(
+        row(np.cumprod, [(3, 5)], _over(np.cumprod, axis=axis), complex=True)
+        for axis in (None, 0, -1)
+    ),
     row(np.cumprod, [(3, 0)], lambda x: np.cumprod(x, axis=1)),
     row(np.cumprod, [(3, 1)], lambda x: np.multiply.accumulate(x, axis=1)),
     linear(np.cumsum, [(3, 4)], lambda x: np.add.accumulate(x)),
-    linear(np.cumulative_sum, [(3, 4)], lambda x: np.cumulative_sum(x, axis=1, include_initial=True)),
+    linear(
+        np.cumulative_sum, [(3, 4)], lambda x: np.cumulative_sum(x, axis=1, include_initial=True)
+    ),
     row(np.cumulative_prod, [(4,)], np.cumulative_prod),
-    row(np.cumulative_prod, [(3, 4)], lambda x: np.cumulative_prod(x, axis=0, include_initial=True)),
+    row(
+        np.cumulative_prod, [(3, 4)], lambda x: np.cumulative_prod(x, axis=0, include_initial=True)
+    ),
     # Differences, integrals, averages, sorting.
     linear(np.diff, [(3, 4)]),
     linear(np.diff, [(4, 3)], lambda x: np.diff(x, 2, axis=0)),
-    linear(np.diff, [(3, 4)], lambda x: np.diff(x, prepend=0.0, append=np.ones((3, 2))), kind="smooth"),
+    linear(
+        np.diff, [(3, 4)], lambda x: np.diff(x, prepend=0.0, append=np.ones((3, 2))), kind="smooth"
+    ),
     linear(np.ediff1d, [(2, 3)]),
-    linear(np.ediff1d, [(4,)], lambda x: np.ediff1d(x, to_end=[1.0, 2.0], to_begin=0.0), kind="smooth"),
+    linear(
+        np.ediff1d, [(4,)], lambda x: np.ediff1d(x, to_end=[1.0, 2.0], to_begin=0.0), kind="smooth"
+    ),
     linear(np.trapezoid, [(3, 4)]),
     linear(np.trapezoid, [(3, 4)], lambda y: np.trapezoid(y, dx=0.5, axis=0)),
     multilinear(np.trapezoid, [(3, 4), (4,)], np.trapezoid),
@@ -78,17 +100,28 @@ ROWS = [
     linear(np.average, [(3, 4)], lambda x: np.average(x, axis=0)),
     row(np.average, [(3, 4), P(3, 4)], lambda x, w: np.average(x, weights=w)),
     row(np.average, [(3, 4), P(3)], lambda x, w: np.average(x, axis=0, weights=w, keepdims=True)),
-    row(np.average, [(2, 3, 2), P(2, 3)], lambda x, w: np.average(x, axis=(2, 1), weights=w, returned=True)),
+    row(
+        np.average,
+        [(2, 3, 2), P(2, 3)],
+        lambda x, w: np.average(x, axis=(2, 1), weights=w, returned=True),
+    ),
     *(row(np.sort, [(3, 4)], _over(np.sort, axis=axis)) for axis in (None, 0, -1)),
     linear(np.compress, [(3, 4)], lambda x: np.compress([True, False, True], x, axis=0)),
     # The answer is constant.
-    *(constant(f, [(3, 4)], _over(f, **kw))
-      for f in (np.argmax, np.argmin) for kw in ({}, {"axis": 0}, {"axis": -1, "keepdims": True})),
+    *(
+        constant(f, [(3, 4)], _over(f, **kw))
+        for f in (np.argmax, np.argmin)
+        for kw in ({}, {"axis": 0}, {"axis": -1, "keepdims": True})
+    ),
     *(constant(f, [(3, 4)], _over(f, axis=axis)) for f in (np.argsort,) for axis in (None, 0, -1)),
-    *(constant(f, [R(3, 4, low=-1, high=1)], (lambda f: lambda x: f(x > 0, axis=1, keepdims=True))(f))
-      for f in (np.any, np.all)),
+    *(
+        constant(f, [R(3, 4, low=-1, high=1)], lambda x, f=f: f(x > 0, axis=1, keepdims=True))
+        for f in (np.any, np.all)
+    ),
     *(constant(f, [P(3, 4)], f) for f in (np.any, np.all, np.count_nonzero)),
-    *(constant(f, [R(6, 2, low=0)], (lambda f: lambda x: f(np.floor(x), axis=1))(f))
-      for f in (np.any, np.all, np.count_nonzero)),
+    *(
+        constant(f, [R(6, 2, low=0)], lambda x, f=f: f(np.floor(x), axis=1))
+        for f in (np.any, np.all, np.count_nonzero)
+    ),
     constant(np.all, [P(3, 4)], lambda x: np.logical_and.reduce(x)),
-]  # fmt: skip
+]

@@ -38,22 +38,22 @@ class Operand:
         return self.low + (self.high - self.low) * grid
 
 
-def R(*shape: int, low: float = -2.0, high: float = 2.0) -> Operand:  # noqa: N802
+def R(*shape: int, low: float = -2.0, high: float = 2.0) -> Operand:
     """A real (or complex) operand."""
     return Operand(shape, low, high)
 
 
-def P(*shape: int) -> Operand:  # noqa: N802
+def P(*shape: int) -> Operand:
     """A positive operand."""
     return Operand(shape, 0.4, 2.0)
 
 
-def I(*shape: int, low: int = 0, high: int = 3) -> Operand:  # noqa: E743, N802
+def I(*shape: int, low: int = 0, high: int = 3) -> Operand:  # noqa: E743
     """An operand of integers, which has no derivative."""
     return Operand(shape, low, high, "i")
 
 
-def B(*shape: int) -> Operand:  # noqa: N802
+def B(*shape: int) -> Operand:
     """An operand of booleans, which has no derivative."""
     return Operand(shape, kind="b")
 
@@ -102,7 +102,9 @@ class Row:
         return h, [xs[i] for i in moving]
 
 
-def row(of: Any, operands: Sequence[Any], call: Any = None, kind: str = "smooth", **flags: Any) -> Row:
+def row(
+    of: Any, operands: Sequence[Any], call: Any = None, kind: str = "smooth", **flags: Any
+) -> Row:
     """A `Row`; shapes stand for real operands, and the call is ``of`` itself if not given."""
     spec = tuple(x if isinstance(x, Operand) else R(*x) for x in operands)
     return Row(of, spec, call or of, kind, **flags)

@@ -44,7 +44,9 @@ ROWS = [
     linear(np.concatenate, [(2, 3), (1, 3)], lambda *xs: np.concatenate(xs)),
     linear(np.concatenate, [(2, 3), (2, 0), (2, 1)], lambda *xs: np.concatenate(xs, axis=-1)),
     linear(np.concatenate, [(2, 3), (4,)], lambda *xs: np.concatenate(xs, axis=None)),
-    linear(np.concatenate, [(2, 3)], lambda x: np.concatenate([x, np.ones((1, 3)), x]), kind="smooth"),
+    linear(
+        np.concatenate, [(2, 3)], lambda x: np.concatenate([x, np.ones((1, 3)), x]), kind="smooth"
+    ),
     linear(np.stack, [(2, 3), (2, 3)], lambda *xs: np.stack(xs)),
     linear(np.stack, [(2, 3), (2, 3)], lambda *xs: np.stack(xs, axis=-1)),
     linear(np.stack, [(), ()], lambda x, y: np.stack([x, 1.0, y]), kind="smooth"),
@@ -72,9 +74,13 @@ ROWS = [
     linear(np.pad, [(2, 3)], lambda x: np.pad(x, 1)),
     linear(np.pad, [(2, 3)], lambda x: np.pad(x, ((0, 1), (2, 0)))),
     linear(np.pad, [(2, 3)], lambda x: np.pad(x, (1, 2), constant_values=3.0), kind="smooth"),
-    linear(np.pad, [(2, 3)], lambda x: np.pad(x, 1, constant_values=((1, 2), (3, 4))), kind="smooth"),
-    *(linear(np.pad, [(2, 3)], (lambda m: lambda x: np.pad(x, (1, 2), mode=m))(m))
-      for m in ("edge", "wrap", "reflect", "symmetric")),
+    linear(
+        np.pad, [(2, 3)], lambda x: np.pad(x, 1, constant_values=((1, 2), (3, 4))), kind="smooth"
+    ),
+    *(
+        linear(np.pad, [(2, 3)], lambda x, m=m: np.pad(x, (1, 2), mode=m))
+        for m in ("edge", "wrap", "reflect", "symmetric")
+    ),
     linear(np.pad, [(2, 3)], lambda x: np.pad(x, {-1: (1, 2)})),
     linear(np.tile, [(2, 3)], lambda x: np.tile(x, 2)),
     linear(np.tile, [(3,)], lambda x: np.tile(x, (2, 1, 2))),
@@ -87,4 +93,4 @@ ROWS = [
     linear(np.where, [(2, 3)], lambda x: np.where(CHOICE, x, 0.0)),
     row(np.where, [(2, 3)], lambda x: np.where(x > 0, x * x, 2)),
     multilinear(np.where, [(3,), (2, 3)], lambda x, y: np.where(CHOICE, x * y, 0)),
-]  # fmt: skip
+]

@@ -67,7 +67,9 @@ def test_laws_hold_in_every_layout(r, layout):
             return
         with laws.unchanged([x]):
             laws.same_bits(fgrad.vjp(r.call, x)[0], want, f"{r}: value under vjp = NumPy's")
-            laws.same_bits(fgrad.jvp(r.call, (x,), (x,))[0], want, f"{r}: value under jvp = NumPy's")
+            laws.same_bits(
+                fgrad.jvp(r.call, (x,), (x,))[0], want, f"{r}: value under jvp = NumPy's"
+            )
             if x.dtype.itemsize == 8 and np.all(np.isfinite(want)):
                 laws.adjoint(r, r.call, [x], rng)
             (ct,) = fgrad.vjp(r.call, x)[1](np.ones_like(want))

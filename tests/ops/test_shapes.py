@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 import fgrad
 
-from .. import laws
+from .. import laws, laws_of_vmap
 from ..examples import Row, row
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
@@ -23,7 +23,7 @@ def obey(r: Row, mapped: bool = True) -> None:
     laws.value(r)
     laws.adjoint(r, r.call, xs, rng)
     if mapped:
-        laws.batching(r)
+        laws_of_vmap.batching(r)
 
 
 @pytest.mark.parametrize("fn", [np.add, np.multiply, np.arctan2, np.maximum, np.copysign])
@@ -35,7 +35,11 @@ def test_broadcasting(fn, shapes):
 @pytest.mark.parametrize("fn", [np.sum, np.max, np.prod, np.var])
 @given(st.data(), hnp.array_shapes(min_dims=1, max_dims=4, max_side=3), st.booleans())
 def test_reductions_over_any_axes(fn, data, shape, keepdims):
-    axis = data.draw(st.none() | hnp.valid_tuple_axes(len(shape), min_size=1) | st.integers(-len(shape), len(shape) - 1))
+    axis = data.draw(
+        st.none()
+        | hnp.valid_tuple_axes(len(shape), min_size=1)
+        | st.integers(-len(shape), len(shape) - 1)
+    )
     obey(row(fn, [shape], lambda x: fn(x, axis=axis, keepdims=keepdims), bits=fn is not np.var))
 
 
@@ -111,13 +115,24 @@ def test_matmul(n, k, m, batch, left_vector, right_vector):
         obey(row(np.dot, [a, b]))
 
 
-@given(st.lists(st.sampled_from(["ij", "jk", "ii", "i", "k", "kij", ""]), min_size=1, max_size=3), st.data())
+@given(
+    st.lists(st.sampled_from(["ij", "jk", "ii", "i", "k", "kij", ""]), min_size=1, max_size=3),
+    st.data(),
+)
 def test_einsum(terms, data):
     labels = sorted(set("".join(terms)))
-    output = "".join(data.draw(st.permutations(sorted(data.draw(st.sets(st.sampled_from(labels))) if labels else []))))
+    output = "".join(
+        data.draw(
+            st.permutations(sorted(data.draw(st.sets(st.sampled_from(labels))) if labels else []))
+        )
+    )
     sizes = {"i": 2, "j": 3, "k": 2}
     text = f"{','.join(terms)}->{output}"
-    obey(row(np.einsum, [tuple(sizes[c] for c in t) for t in terms], lambda *xs: np.einsum(text, *xs)))
+    obey(
+        row(
+            np.einsum, [tuple(sizes[c] for c in t) for t in terms], lambda *xs: np.einsum(text, *xs)
+        )
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "complex128"])
@@ -127,7 +142,12 @@ def test_the_bits_of_matmul_are_numpys_whatever_the_layout(dtype):
     for n, k, m in [(1, 3, 4), (3, 1, 2), (4, 5, 1), (1, 7, 1), (3, 3, 3), (17, 9, 5), (0, 2, 3)]:
         a, b = (np.asarray(rng.normal(size=s) * (1 + 1j * np.dtype(dtype).kind.count("c")))
                 for s in ((n, k), (k, m)))  # fmt: skip
-        a, b = (x.astype(dtype) if x.dtype.kind == np.dtype(dtype).kind else x.real.astype(dtype) for x in (a, b))
+        a, b = (
+            x.astype(dtype) if x.dtype.kind == np.dtype(dtype).kind else x.real.astype(dtype)
+            for x in (a, b)
+        )
         for x in (a, np.asfortranarray(a), np.repeat(a, 2, 1)[:, ::2], a[::-1]):
             for y in (b, np.asfortranarray(b), np.repeat(b, 2, 0)[::2], b[:, ::-1]):
-                laws.same_bits(fgrad.jvp(np.matmul, (x, y), (x, y))[0], x @ y, f"{dtype} {n}x{k}x{m}")
+                laws.same_bits(
+                    fgrad.jvp(np.matmul, (x, y), (x, y))[0], x @ y, f"{dtype} {n}x{k}x{m}"
+                )

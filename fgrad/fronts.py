@@ -1,0 +1,105 @@
+"""Fronts: what a call of NumPy's function becomes when a traced array is among its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .core import PRIMITIVES, Params, Primitive, Tracer, bind
+from .tracer import register
+
+#: From any call of NumPy's function to its operands and params.
+Canonical = Callable[..., tuple[Sequence[Any], Params]]
+
+
+def name_of_function(fn: Callable[..., Any]) -> str:
+    """``sum``, ``linalg.norm``."""
+    module = (getattr(fn, "__module__", None) or "numpy").removeprefix("numpy").lstrip(".")
+    name: str = fn.__name__
+    return f"{module}.{name}" if module in ("linalg", "fft") else name
+
+
+def declare_front(
+    fn: Callable[..., Any], p: Primitive, front: Callable[..., Any], operators: Any = None
+) -> Callable[..., Any]:
+    """Enter a primitive into the registry; what comes back is called as NumPy's function is."""
+    if p.name in PRIMITIVES:
+        raise ValueError(f"the primitive {p.name!r} is declared twice")
+    PRIMITIVES[p.name] = p
+    register(fn, front, operators)
+    return front
+
+
+def unary_front(p: Primitive) -> Callable[..., Any]:
+    """The shortest way from ``f(x)`` to the trace."""
+    impl = p.impl
+
+    def front(x: Any) -> Any:
+        if isinstance(x, Tracer):
+            return x.owner.unary(p, x, None)
+        return impl(x)
+
+    return front
+
+
+def binary_front(p: Primitive) -> Callable[..., Any]:
+    """The shortest way from ``f(x, y)`` to the newer of the two traces."""
+    impl = p.impl
+
+    def front(x: Any, y: Any) -> Any:
+        if isinstance(x, Tracer):
+            trace = x.owner
+            if isinstance(y, Tracer) and y.owner is not trace and y.owner.level > trace.level:
+                trace = y.owner
+        elif isinstance(y, Tracer):
+            trace = y.owner
+        else:
+            return impl(x, y)
+        return trace.binary(p, x, y)
+
+    return front
+
+
+def operator_of(p: Primitive) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """``x + y`` and its reflection as methods: the tracer is known, its trace finds the newer."""
+
+    def method(self: Any, other: Any) -> Any:
+        return self.owner.binary(p, self, other)
+
+    def reflected(self: Any, other: Any) -> Any:
+        return self.owner.binary(p, other, self)
+
+    return method, reflected
+
+
+def apply(p: Primitive, x: Any, params: Params) -> Any:
+    """A primitive of one operand with its canonical params."""
+    return x.owner.unary(p, x, params) if isinstance(x, Tracer) else p.impl(x, **params)
+
+
+def general_front(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
+    """From any call of NumPy's function to operands and params, and on to the trace."""
+
+    def front(*args: Any, **kwargs: Any) -> Any:
+        operands, params = canonical(*args, **kwargs)
+        if len(operands) == 1:
+            x = operands[0]
+            return x.owner.unary(p, x, params) if isinstance(x, Tracer) else p.impl(x, **params)
+        return bind(p, operands, params)
+
+    front.__name__ = front.__qualname__ = p.name
+    front.__doc__ = canonical.__doc__
+    return front
+
+
+def pair_front(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
+    """The front of a bilinear function: the short way if its canonical form has no params."""
+    short = binary_front(p)
+
+    def front(x: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
+        operands, params = canonical(x, y, *args, **kwargs)
+        return bind(p, operands, params) if params else short(*operands)
+
+    front.__name__ = front.__qualname__ = p.name
+    front.__doc__ = canonical.__doc__
+    return front

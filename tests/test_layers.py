@@ -1,0 +1,140 @@
+"""The package's shape: imports go down the layers, files are small, names are listed once."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LIMIT = 400
+
+#: Module -> layer. A module imports from lower layers only; `ALLOWED` lists the exceptions.
+LAYERS = {
+    "fgrad.errors": 0,
+    "fgrad.arrays": 1,
+    "fgrad.frozen": 1,
+    "fgrad.tree": 2,
+    "fgrad.core": 2,
+    "fgrad.tracer": 3,
+    "fgrad.graph": 3,
+    "fgrad.broadcasting": 3,
+    "fgrad.checks": 3,
+    "fgrad.fronts": 4,
+    "fgrad.rules": 5,
+    "fgrad.ops": 6,
+    "fgrad.forward": 6,
+    "fgrad.reverse": 6,
+    "fgrad.batch": 6,
+    "fgrad.stage": 6,
+    "fgrad.surface": 6,
+    "fgrad.recorders": 7,
+    "fgrad.arguments": 7,
+    "fgrad.numpy": 7,
+    "fgrad.custom": 7,
+    "fgrad.derivatives": 8,
+    "fgrad.jacobians": 9,
+    "fgrad": 10,
+    "fgrad_nn.types": 11,
+    "fgrad_nn.initializers": 12,
+    "fgrad_nn.losses": 12,
+    "fgrad_nn.optimizers": 12,
+    "fgrad_nn": 13,
+}
+
+FILES = sorted(itertools.chain(ROOT.glob("fgrad/**/*.py"), ROOT.glob("fgrad_nn/**/*.py")))
+
+
+def module_of(file: Path) -> str:
+    parts = list(file.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def layer_of(module: str) -> int:
+    """The layer of a module, or of the package that it belongs to."""
+    while module not in LAYERS:
+        module = module.rpartition(".")[0]
+    return LAYERS[module]
+
+
+def imports_of(file: Path, tree: ast.AST) -> set[str]:
+    """The modules of ours that the statements below a node import, by absolute name."""
+    package = module_of(file).split(".")
+    package = package if file.name == "__init__.py" else package[:-1]
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(a.name for a in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for a in node.names:
+                name = f"{module}.{a.name}"
+                path = ROOT.joinpath(*name.split("."))
+                is_module = path.with_suffix(".py").exists() or path.is_dir()
+                found.add(name if is_module else module)
+    return {name for name in found if name.split(".")[0] in ("fgrad", "fgrad_nn")}
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_imports_go_down(file: Path) -> None:
+    """A module imports from lower layers; within `ops`, from files without a way back."""
+    module = module_of(file)
+    for name in imports_of(file, ast.parse(file.read_text())):
+        same_package = module.startswith("fgrad.ops") and name.startswith("fgrad.ops.")
+        assert layer_of(name) < layer_of(module) or same_package, f"{module} imports {name}"
+
+
+def test_no_cycle() -> None:
+    """Following imports from any module never leads back to it."""
+    graph = {
+        module_of(f): {
+            n for n in imports_of(f, ast.parse(f.read_text())) if n != module_of(f)
+        }
+        for f in FILES
+    }  # fmt: skip
+    done: set[str] = set()
+    for start in graph:
+        stack: list[tuple[str, tuple[str, ...]]] = [(start, (start,))]
+        while stack:
+            here, way = stack.pop()
+            for there in graph.get(here, ()):
+                assert there not in way, " -> ".join([*way, there])
+                if there not in done:
+                    stack.append((there, (*way, there)))
+        done.add(start)
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_no_import_inside_functions(file: Path) -> None:
+    """Our own modules are imported at the top of a file."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, functions):
+            assert not imports_of(file, node), f"{file.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted(f for d in ("fgrad", "fgrad_nn", "tests", "examples", "benchmarks")
+           for f in ROOT.glob(f"{d}/**/*.py")),
+    ids=lambda f: str(f.relative_to(ROOT)),
+)  # fmt: skip
+def test_files_are_small(file: Path) -> None:
+    """A file is one idea and at most 400 lines."""
+    lines = len(file.read_text().splitlines())
+    assert lines <= LIMIT, f"{file.relative_to(ROOT)} has {lines} lines"
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_no_catch_all(file: Path) -> None:
+    """No error is swallowed whatever it is."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ExceptHandler):
+            broad = node.type is None or (
+                isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")
+            )
+            raises = any(isinstance(n, ast.Raise) and n.exc is None for n in ast.walk(node))
+            assert not broad or raises, f"{file.name}:{node.lineno}"
