@@ -12,7 +12,7 @@ import numpy as np
 
 from . import tree
 from .arrays import INEXACT, ndarray
-from .core import is_traceable, refuse_finished
+from .core import check_function, is_traceable, refuse_finished
 from .errors import ArgumentError, DtypeError, describe, name_of
 
 
@@ -20,6 +20,7 @@ class Selection:
     """The arguments chosen by ``argnums`` and ``argnames``, wherever a call puts them."""
 
     def __init__(self, f: Callable[..., Any], argnums: Any, argnames: Any, name: str) -> None:
+        check_function(f, name)
         if argnums is None and argnames is None:
             argnums = 0
         self.f, self.name = f, name
@@ -35,8 +36,8 @@ class Selection:
             argnames is None or isinstance(argnames, str)
         )
         self.single = not several and len(self.positions) + len(self.names) == 1
-        #: The common case: the argument at this position, the call being positional.
-        self.position = self.positions[0] if self.single and self.positions else None
+        #: The common case: the only argument, at this position; -1 in any other.
+        self.position = self.positions[0] if self.single and self.positions else -1
 
     def _integers(self, argnums: Any) -> tuple[int, ...]:
         if argnums is None:
@@ -100,7 +101,7 @@ class Selection:
     def take(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The chosen argument, or the tuple of them."""
         k = self.position
-        if k is not None and 0 <= k < len(args):
+        if 0 <= k < len(args):
             return args[k]
         chosen = [args[p] if isinstance(p, int) else kwargs[p] for p in self.locate(args, kwargs)]
         return chosen[0] if self.single else tuple(chosen)
@@ -110,7 +111,7 @@ class Selection:
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The call with other values for the chosen arguments."""
         k = self.position
-        if k is not None and 0 <= k < len(args):
+        if 0 <= k < len(args):
             return (*args[:k], new, *args[k + 1 :]), kwargs
         out, keywords = list(args), dict(kwargs)
         places = self.locate(args, kwargs)

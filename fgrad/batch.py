@@ -11,7 +11,15 @@ import numpy as np
 from . import tree
 from .arrays import check_operand, shape_of
 from .checks import run
-from .core import Params, Primitive, Trace, Tracer, is_traceable, refuse_finished
+from .core import (
+    Params,
+    Primitive,
+    Trace,
+    Tracer,
+    check_function,
+    is_traceable,
+    refuse_finished,
+)
 from .errors import (
     ArgumentError,
     DtypeError,
@@ -100,6 +108,8 @@ def vmap(
         ArgumentError: ``in_axes`` or ``out_axes`` don't fit the arguments or results.
         ShapeError: mapped axes differ in length, or an array has no such axis.
     """
+
+    check_function(f, "vmap")
 
     @functools.wraps(f)
     def mapped(*args: Any, **kwargs: Any) -> Any:

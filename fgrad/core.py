@@ -19,7 +19,7 @@ from itertools import count
 from typing import Any, NoReturn
 
 from .arrays import is_array
-from .errors import EscapedTracerError, name_of
+from .errors import ArgumentError, EscapedTracerError, describe, name_of
 
 Array = Any
 Params = dict[str, Any]
@@ -158,6 +158,18 @@ def full_lower(x: Any) -> Any:
 def is_traceable(x: Any) -> bool:
     """Whether ``x`` is an array, a number or a tracer."""
     return isinstance(x, Tracer) or is_array(x)
+
+
+def check_function(f: Any, name: str) -> None:
+    """Refuse to transform what is no function, such as the f(x) of ``grad(f(x))``."""
+    if not callable(f):
+        raise ArgumentError(
+            f"{name} wants a function.",
+            describe(f),
+            f"transform the function, then call it: {name}(f)(x)"
+            if name not in ("jvp", "vjp")
+            else f"pass the function itself: {name}(f, ...)",
+        )
 
 
 def refuse_finished(x: Any, name: str) -> None:

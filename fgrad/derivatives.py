@@ -16,7 +16,7 @@ from . import tree
 from .arguments import Selection, check_differentiable, open_argument
 from .arrays import INEXACT, aval, digest, ndarray
 from .checks import check_arrays, check_like, check_scalar, explain, pair, run, say
-from .core import Tracer
+from .core import Tracer, check_function
 from .errors import ArgumentError, FgradError, describe, name_of
 from .forward import JvpTracer, Pushforward
 from .reverse import Tape
@@ -64,7 +64,7 @@ def value_and_grad(
     @functools.wraps(f)
     def value_and_grad_f(*args: Any, **kwargs: Any) -> Any:
         k = selection.position
-        positional = k is not None and 0 <= k < len(args)
+        positional = 0 <= k < len(args)
         chosen = args[k] if positional else selection.take(args, kwargs)
         leaves, structure, active = open_argument(chosen, "grad", allow_int, holomorphic)
         tape = Tape("grad", f)
@@ -242,6 +242,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **kwargs: A
         ``(result, pullback)``, with ``has_aux`` ``(result, pullback, aux)``. The pullback takes a
         cotangent like the result to a tuple of cotangents like the primals.
     """
+    check_function(f, "vjp")
     leaves, structure = tree.flatten(primals)
     check_differentiable(leaves, primals, "vjp")
     tape = Tape("vjp", f)
@@ -285,6 +286,7 @@ def jvp(
     Returns:
         ``(result, tangent of the result)``, with ``has_aux`` followed by aux.
     """
+    check_function(f, "jvp")
     for name, x in (("primals", primals), ("tangents", tangents)):
         if not isinstance(x, (tuple, list)):
             raise ArgumentError(

@@ -25,7 +25,8 @@ from .tracer import BINARY_OPERATORS, ArrayTracer
 
 def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
     """``record(x, y)`` for a tracer x and anything that it may meet."""
-    impl, shaped, (pull_left, pull_right) = p.impl, p.shaped, p.pull
+    impl, shaped = p.impl, p.shaped
+    pull_left, pull_right = (pull for pull in p.pull if pull is not None)
     left, _, both = p.keep
     both_ans, both_x, both_y = both
     left_ans, left_x, left_y = left
@@ -145,7 +146,7 @@ def _array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) ->
 
 
 def _pull_mean(g: Any, ans: Any, x: Any) -> Any:
-    if not isinstance(g, np.generic):
+    if not isinstance(g, (np.float64, np.float32)):
         return spread(g / x.size, x, (), True)
     out = np.empty(x.shape, x.dtype)
     out.fill(g / out.size)

@@ -95,7 +95,8 @@ class Tape(Trace):
         if not p.pull:
             return self.process(p, (x,), params or {})
         a = x.value
-        pull, keep = p.pull[0], p.keep[0]
+        pull: Any = p.pull[0]
+        keep = p.keep[0]
         if type(a) is ndarray:
             ans = p.impl(a, **params) if params else p.impl(a)
             if a.dtype is not ans.dtype:
@@ -133,6 +134,8 @@ class Tape(Trace):
                 return x.owner.binary(p, x, y)
             a, i, b, j, keep = x, -1, y.value, y.slot, p.keep[1]
         ans = p.impl(a, b)
+        pull_x: Any
+        pull_y: Any
         pull_x, pull_y = p.pull
         dtype = None
         if (
@@ -292,7 +295,8 @@ class Tape(Trace):
             elif j == PART:
                 c = Parts([(y, g)])
             else:
-                _general(cts, g, pull_x, *pull_y, ans, x, y)
+                active, parents = pull_y
+                _general(cts, g, pull_x, active, parents, ans, x, y)
                 continue
             old = cts[i]
             # A traced array would refuse a deferred one as its right operand.

@@ -12,7 +12,16 @@ from typing import Any, NoReturn
 from . import tree
 from .arrays import aval, check_operand, is_array, ndarray
 from .checks import run
-from .core import Params, Primitive, Trace, Tracer, bind, is_traceable, refuse_finished
+from .core import (
+    Params,
+    Primitive,
+    Trace,
+    Tracer,
+    bind,
+    check_function,
+    is_traceable,
+    refuse_finished,
+)
 from .errors import ArgumentError, TracerConversionError, describe
 from .graph import Const, Equation, Graph, Var
 from .tracer import ArrayTracer
@@ -94,6 +103,8 @@ def make_graph(f: Callable[..., Any]) -> Callable[..., Graph]:
         TracerConversionError: ``f`` asks for a value, as in ``if x > 0``.
         ArgumentError: an argument or a result is not a pytree of arrays.
     """
+
+    check_function(f, "make_graph")
 
     def graph_of(*args: Any, **kwargs: Any) -> Graph:
         name = getattr(f, "__name__", type(f).__name__)

@@ -259,8 +259,8 @@ class ArrayTracer(Tracer):
     def __int__(self) -> NoReturn:
         raise self.cannot_become(
             "a Python int",
-            "use np.floor(x) or x.astype(int), which stay arrays, and fgrad.numpy.take(a, i, axis=0) for "
-            "a[i]; pass what counts or indexes as an argument that is not transformed",
+            "use np.floor(x) or x.astype(int), which stay arrays; write a[i] as "
+            "fgrad.numpy.take(a, i, axis=0); pass what counts as an argument that isn't transformed",
         )
 
     __index__ = __int__

@@ -170,7 +170,7 @@ def second_order(row: Row, dtype: Any = np.float64) -> None:
 
 # ------------------------------------------------------------------ 5: staging
 def staging(row: Row, dtype: Any = np.float64) -> None:
-    """Law 5: a graph recorded on one set of data is the function on another, and so its derivatives."""
+    """Law 5: a graph recorded on one set of data is the function on another, derivatives too."""
     first, other = row.arguments(0, dtype), row.arguments(1, dtype)
     graph = fgrad.make_graph(row.call)(*first)
     graph.check()
@@ -187,8 +187,8 @@ def staging(row: Row, dtype: Any = np.float64) -> None:
             [o if x.kind == "f" else f for x, o, f in zip(row.operands, other, first, strict=True)]
         )[1]
         close(graph(*new), d(*new), f"{row}: staged derivative = eager")
-        for e, s in zip(derivatives(d, new, np.random.default_rng(5)),
-                        derivatives(graph, new, np.random.default_rng(5)), strict=True):  # fmt: skip
+        eager, staged = (derivatives(k, new, np.random.default_rng(5)) for k in (d, graph))
+        for e, s in zip(eager, staged, strict=True):
             close(s(*new), e(*new), f"{row}: derivative of the staged derivative")
 
 

@@ -203,9 +203,8 @@ def test_a_traced_index_into_a_plain_array():
     for f in (lambda i: X[i], lambda i: [1.0, 2.0][i]):
         with pytest.raises(TracerConversionError, match=r"fgrad\.numpy\.take\(a, i, axis=0\)"):
             vmap(f)(np.array([0, 1]))
-    np.testing.assert_array_equal(
-        vmap(lambda i: np.take(X, i, axis=0))(np.array([2, 0])), X[[2, 0]]
-    )
+    for f in (lambda i: fgrad.numpy.take(X, i, axis=0), lambda i: fgrad.at(X)[i].get()):
+        np.testing.assert_array_equal(vmap(f)(np.array([2, 0])), X[[2, 0]])
 
 
 def test_unknown_attributes_are_python_errors():
@@ -349,6 +348,14 @@ def test_grad_names_the_function_and_the_way_out(f, text):
     assert "test_errors.py:" in str(error)
     with pytest.raises((DtypeError, ShapeError), match=text):
         raise error
+
+
+@pytest.mark.parametrize("name", ["grad", "vmap", "make_graph", "jacrev", "jvp", "vjp"])
+def test_a_function_is_wanted(name):
+    transform = getattr(fgrad, name)
+    args = {"jvp": ((1.0,), (1.0,)), "vjp": (1.0,)}.get(name, ())
+    with pytest.raises(ArgumentError, match=rf"{name} wants a function\.(.|\n)*{name}\(f"):
+        transform(np.sin(1.0), *args)
 
 
 def test_has_aux_wants_a_pair():

@@ -150,10 +150,7 @@ def _dot_batch(
         return _matmul_batch(PRIMITIVES["matmul"], size, xs, batched, params)
     left, right = LETTERS[: max(n - 1, 0)], LETTERS[n : n + max(m - 1, 0)]
     k = "Z" if n and m else ""  # what is summed over; a number has no such axis
-    if k:
-        terms = [left + k, right[:-1] + k + right[-1:]]
-    else:
-        terms = [LETTERS[:n], LETTERS[:m]]
+    terms = [left + k, right[:-1] + k + right[-1:]] if k else [LETTERS[:n], LETTERS[n : n + m]]
     a, b = ("Y" * flag + term for flag, term in zip(batched, terms, strict=True))
     return np.einsum(f"{a},{b}->Y{left + right if k else terms[0] + terms[1]}", *xs)
 

@@ -127,8 +127,8 @@ def _truth(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, *,
     return (a,), {"axis": axes_of(axis, ndim_of(a)), "keepdims": keepdims is True}
 
 
-for _fn in (np.any, np.all, np.count_nonzero):
-    constant(_fn, _truth)
+for _test in (np.any, np.all, np.count_nonzero):
+    constant(_test, _truth)
 register(np.allclose, lambda a, b, **kw: np.all(np.isclose(a, b, **kw)))
 register(
     np.array_equal,

@@ -62,7 +62,7 @@ def _check_mask(x: Any, items: tuple[Any, ...], mask: Any, before: Sequence[Any]
     """A mask has the shape of the axes it stands for, and values that are known."""
     if isinstance(mask, Tracer):
         raise TracerConversionError(
-            "Indexing with a mask wants a mask whose values are known: they fix the result's shape.",
+            "Indexing with a mask wants one whose values are known: they fix the result's shape.",
             f"a traced mask, {mask!r}",
             "use np.where(mask, x, other), or x.at[mask].set(value) with a scalar value",
         )
@@ -70,7 +70,9 @@ def _check_mask(x: Any, items: tuple[Any, ...], mask: Any, before: Sequence[Any]
     if Ellipsis in [s for s in before if s is Ellipsis]:
         after = items[next(i for i, m in enumerate(items) if m is mask) :]
         used = sum(
-            m.ndim if getattr(m, "dtype", None) == bool else 1 for m in after if m is not None
+            m.ndim if getattr(m, "dtype", None) == np.dtype(bool) else 1
+            for m in after
+            if m is not None
         )
         axis = ndim_of(x) - used
     want = shape_of(x)[axis : axis + mask.ndim]
@@ -85,15 +87,16 @@ def join_index(spec: Spec, arrays: Sequence[Any]) -> Any:
 
 
 # ------------------------------------------------------------------ the batch axis in an index
-def _layout(spec: Spec, ndim: int) -> tuple[int, bool, int]:
-    """Where the axes of index arrays land: axes before them, whether they stay together, at what
-    position of the spec they start. (NumPy puts them in front if a slice separates them.)
+def _layout(spec: Spec, ndim: int) -> tuple[int, bool]:
+    """How many axes come before those of index arrays, and whether these stay together.
+
+    NumPy puts the axes of index arrays in front if a slice separates the arrays.
     """
     places = [i for i, s in enumerate(spec) if s is HERE or isinstance(s, int)]
     together = places == list(range(places[0], places[-1] + 1))
     used = sum(1 for s in spec if s is not None and s is not Ellipsis)
     before = sum((ndim - used) if s is Ellipsis else 1 for s in spec[: places[0]])
-    return before, together, places[0]
+    return before, together
 
 
 def batched_index(
@@ -106,7 +109,7 @@ def batched_index(
     """
     if not arrays:
         return (slice(None), *spec), [], None
-    before, together, _ = _layout(spec, ndim)
+    before, together = _layout(spec, ndim)
     start = before if together else 0
     rank = max(ndim_of(a) - f for a, f in zip(arrays, flags, strict=True))
     total = rank + ndim - sum(1 for s in spec if s is HERE or isinstance(s, int))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     else:
         cuts = [0, *(int(i) for i in indices_or_sections), n]
     lead = (slice(None),) * axis
-    return [getitem(ary, (*lead, slice(i, j))) for i, j in zip(cuts, cuts[1:], strict=False)]
+    return [getitem(ary, (*lead, slice(i, j))) for i, j in pairwise(cuts)]
 
 
 register(np.split, split)

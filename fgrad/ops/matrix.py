@@ -43,7 +43,8 @@ def diag(v: Any, k: int = 0) -> Any:
 
 def _triangle(lower: bool) -> Any:
     def triangle(m: Any, k: int = 0) -> Any:
-        inside = np.tri(*shape_of(m)[-2:], k=k if lower else k - 1, dtype=bool)
+        shape = shape_of(m)[-2:]
+        inside = np.tri(shape[0], shape[-1], k if lower else k - 1, dtype=bool)
         zero = np.zeros((), m.dtype)
         return np.where(inside, m, zero) if lower else np.where(inside, zero, m)
 

@@ -13,6 +13,7 @@ from ..rules import apply, linear, primitive
 from ..tracer import register
 
 NONE: Any = np._NoValue
+ADD_REDUCE: Any = np.add.reduce  # NumPy's annotations know no keepdims that varies
 
 
 def given(**keywords: Any) -> None:
@@ -66,8 +67,8 @@ def _keepdims(g: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
 def _sum_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     if type(x) is ndarray:  # np.sum spends longer on its way here than on adding small arrays
         if len(axis) == x.ndim and not keepdims:
-            return np.add.reduce(x, None)
-        return np.add.reduce(x, axis=axis, keepdims=keepdims)
+            return ADD_REDUCE(x, None)
+        return ADD_REDUCE(x, axis=axis, keepdims=keepdims)
     return np.sum(x, axis=axis, keepdims=keepdims)
 
 
@@ -111,8 +112,8 @@ def _mean_spread(g: Array, x: Any, axis: tuple[int, ...], keepdims: bool) -> Arr
 def _mean_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     if type(x) is ndarray and x.size and x.dtype.char in "fdFD":
         if len(axis) == x.ndim and not keepdims:
-            return np.add.reduce(x, None) / x.size
-        total = np.add.reduce(x, axis=axis, keepdims=keepdims)
+            return ADD_REDUCE(x, None) / x.size
+        total = ADD_REDUCE(x, axis=axis, keepdims=keepdims)
         return total / (x.size // max(total.size, 1))
     return np.mean(x, axis=axis, keepdims=keepdims)
 
@@ -283,5 +284,12 @@ register(np.max, max_)
 register(np.amax, max_)
 register(np.min, min_)
 register(np.amin, min_)
-register(np.ptp, lambda a, axis=None, out=None, keepdims=False: np.max(
-    a, axis=axis, keepdims=keepdims is True) - np.min(a, axis=axis, keepdims=keepdims is True))  # fmt: skip
+
+
+def ptp(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Any:
+    """`numpy.ptp`."""
+    keepdims = keepdims is True
+    return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
+
+
+register(np.ptp, ptp)

@@ -67,7 +67,8 @@ def _power_x(ans: Array, x: Array, y: Array) -> Array:
 
 def _power_y(ans: Array, x: Array, y: Array) -> Array:
     # 0 ** y is constant for y > 0; log(0) would make it NaN.
-    return ans * np.log(_zero_as_one(x)).astype(ans.dtype)
+    slope = np.log(_zero_as_one(x))
+    return ans * (slope.astype(ans.dtype) if hasattr(ans, "dtype") else slope)
 
 
 def _power_impl(x: Any, y: Any) -> Any:

@@ -47,8 +47,12 @@ class Updater:
 
     def set(self, value: Any) -> Any:
         """A copy of x with ``x[index] = value``; of values for one place the last one stays."""
-        if isinstance(self._index, Tracer) and self._index.dtype == bool and np.ndim(value) == 0:
-            mask = self._index
+        if (
+            isinstance(self._index, ArrayTracer)
+            and self._index.dtype == bool
+            and np.ndim(value) == 0
+        ):
+            mask: Any = self._index
             mask = np.reshape(mask, (*mask.shape, *(1,) * (ndim_of(self._x) - mask.ndim)))
             return np.where(mask, _typed(value, self._x), self._x)
         spec, arrays = split_index(self._x, self._index)
@@ -134,4 +138,4 @@ def at(x: Any) -> At:
     return At(x)
 
 
-register(ArrayTracer.at, At)  # type: ignore[arg-type]
+register(ArrayTracer.at, At)

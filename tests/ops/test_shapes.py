@@ -70,9 +70,9 @@ def test_basic_indices(data, shape):
 def test_indices_with_arrays(data, shape):
     """Arrays of integers at some axes; slices, integers and None at others."""
     places = data.draw(st.sets(st.integers(0, len(shape) - 1), min_size=1))
-    arrays = iter(data.draw(hnp.integer_array_indices(
-        tuple(shape[i] for i in sorted(places)),
-        result_shape=hnp.array_shapes(min_dims=0, max_dims=2, max_side=3, min_side=0))))  # fmt: skip
+    result = hnp.array_shapes(min_dims=0, max_dims=2, max_side=3, min_side=0)
+    sides = tuple(shape[i] for i in sorted(places))
+    arrays = iter(data.draw(hnp.integer_array_indices(sides, result_shape=result)))
     index = []
     for i, n in enumerate(shape):
         if data.draw(st.booleans() if i % 2 else st.just(False)):
