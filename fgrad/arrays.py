@@ -275,6 +275,12 @@ def digest(x: Any) -> bytes:
     return b"".join(_digest(block.reshape(-1).view(np.uint8)) for block in blocks)
 
 
+def glimpse(x: Any) -> bytes:
+    """A few dozen of an array's values: enough to notice that it was overwritten as a whole."""
+    values: bytes = x.flat[:: x.size // 61 or 1].tobytes()
+    return values
+
+
 def _digest(octets: Any) -> bytes:
     whole = octets.size // 2048 * 2048
     words = octets[:whole].view(np.uint64).reshape(-1, 256)

@@ -108,7 +108,6 @@ def vmap(
         ArgumentError: ``in_axes`` or ``out_axes`` don't fit the arguments or results.
         ShapeError: mapped axes differ in length, or an array has no such axis.
     """
-
     check_function(f, "vmap")
 
     @functools.wraps(f)

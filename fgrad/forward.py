@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import check_operand, shield
+import numpy as np
+
+from .arrays import INEXACT, check_operand, ndarray, shield
 from .core import Params, Primitive, Trace, Tracer, bind
 from .rules import cast
 from .tracer import ArrayTracer
@@ -28,6 +30,30 @@ class Pushforward(Trace):
         x.owner, x.value, x.slot = self, primal, tangent
         return x
 
+    def unary(self, p: Primitive, x: Tracer, params: Params | None) -> Any:
+        if params is not None or not p.pull or p.pull[0] is None:
+            return self.process(p, (x,), params or {})
+        a = x.value
+        ans = a.owner.unary(p, a, None) if isinstance(a, Tracer) else p.impl(a)
+        return self.tracer(ans, _fit(p.pull[0](x.slot, ans, a), ans))
+
+    def binary(self, p: Primitive, x: Any, y: Any) -> Any:
+        # The terms of elementwise functions, without the lists of `process`.
+        if p.shaped or None in p.pull or not (_plain(self, x) and _plain(self, y)):
+            return bind(p, (x, y), {})
+        a, t = (x.value, x.slot) if type(x) is JvpTracer else (x, None)
+        b, u = (y.value, y.slot) if type(y) is JvpTracer else (y, None)
+        ans = p.impl(a, b)
+        term_x, term_y = p.pull
+        if t is not None and term_x is not None:
+            t = term_x(t, ans, a, b)
+        if u is not None and term_y is not None:
+            u = term_y(u, ans, a, b)
+            t = u if t is None else t + u
+        if t.shape != ans.shape:
+            t = np.broadcast_to(t, ans.shape)
+        return self.tracer(ans, _fit(t, ans))
+
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
         primals, tangents = [], []
         for x in operands:
@@ -47,6 +73,13 @@ class Pushforward(Trace):
             ts = t if t is not None else (None,) * len(ans)
             return tuple(self.tracer(y, _fit(u, y)) for y, u in zip(ans, ts, strict=True))
         return self.tracer(ans, _fit(t, ans))
+
+
+def _plain(trace: Pushforward, x: Any) -> bool:
+    """Whether an operand is an inexact array, or a value of this trace that stands for one."""
+    if type(x) is JvpTracer and x.owner is trace:
+        return type(x.value) is ndarray and type(x.slot) is ndarray
+    return type(x) is ndarray and x.dtype.kind in INEXACT
 
 
 def _fit(t: Any, ans: Any) -> Any:

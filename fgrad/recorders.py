@@ -18,7 +18,7 @@ from . import ops
 from .arrays import SMALL, aval, ndarray
 from .core import PRIMITIVES, Primitive
 from .ops.reduce import spread
-from .reverse import NONE, UNARY, TapeTracer, fitted
+from .reverse import LINEAR, NONE, UNARY, TapeTracer, fitted
 from .rules import ones
 from .tracer import BINARY_OPERATORS, ArrayTracer
 
@@ -72,7 +72,7 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                     if not shaped and a.shape != y.shape and a.shape != ans.shape:
                         pull_x = partial(fitted, pull_x, a.shape, a.dtype)
                     b = tape.keep(y) if left_y else None
-                elif type(y) is float and type(a) is ndarray:
+                elif type(y) is float and type(a) in (ndarray, np.float64):
                     ans = impl(a, y)
                 else:
                     return tape.binary(p, x, y)
@@ -107,7 +107,7 @@ def unary_recorder(p: Primitive) -> Callable[[Any], Any]:
     def record(x: Any) -> Any:
         tape, a = x.owner, x.value
         nodes = tape.nodes
-        if type(a) is not ndarray or nodes is None:
+        if nodes is None or (type(a) is not ndarray and type(a) is not np.float64):
             return tape.unary(p, x, None)
         ans = impl(a)
         if ans.dtype is not a.dtype:
@@ -153,6 +153,24 @@ def _pull_mean(g: Any, ans: Any, x: Any) -> Any:
     return out
 
 
+_BASIC = frozenset((int, slice, type(None), type(...)))
+
+
+def _getitem(self: Any, index: Any) -> Any:
+    tape, a = self.owner, self.value
+    nodes = tape.nodes
+    spec = index if type(index) is tuple else (index,)
+    if nodes is None or type(a) is not ndarray or not all([type(s) in _BASIC for s in spec]):
+        return ArrayTracer.__getitem__(self, index)
+    out = TapeTracer()
+    out.owner, out.value, out.slot = tape, a[spec], len(nodes)
+    nodes.append((self.slot, LINEAR, _GETITEM.pull[0], None, None, aval(a), {"spec": spec}))
+    return out
+
+
+_GETITEM = PRIMITIVES["getitem"]
+
+
 def _transposed(self: Any) -> Any:
     tape, a = self.owner, self.value
     nodes = tape.nodes
@@ -188,6 +206,7 @@ def _install() -> None:
                 setattr(TapeTracer, f"__{stem}__", record)
     TapeTracer.__array_ufunc__ = _array_ufunc  # type: ignore[method-assign]
     TapeTracer.__array_function__ = _array_function  # type: ignore[method-assign]
+    TapeTracer.__getitem__ = _getitem  # type: ignore[method-assign]
     TapeTracer.__pow__ = _power  # type: ignore[method-assign]
     TapeTracer.T = property(_transposed)  # type: ignore[assignment, method-assign]
 

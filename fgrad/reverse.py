@@ -29,6 +29,7 @@ from .arrays import (
     aval,
     check_operand,
     digest,
+    glimpse,
     lock,
     lockable,
     ndarray,
@@ -36,6 +37,7 @@ from .arrays import (
     shield,
 )
 from .core import Params, Primitive, Refusing, Trace, Tracer, bind
+from .errors import FgradError, describe
 from .rules import Deferred, unbroadcast
 from .tracer import ArrayTracer
 
@@ -97,7 +99,7 @@ class Tape(Trace):
         a = x.value
         pull: Any = p.pull[0]
         keep = p.keep[0]
-        if type(a) is ndarray:
+        if type(a) is ndarray or isinstance(a, np.generic):
             ans = p.impl(a, **params) if params else p.impl(a)
             if a.dtype is not ans.dtype:
                 pull = partial(fitted, pull, a.shape, a.dtype)
@@ -242,7 +244,7 @@ class Tape(Trace):
             if x.nbytes <= SMALL or not lockable(x):
                 return x.copy("K")
             if id(x) not in self.held:
-                self.held[id(x)] = (x, digest(x) if self.witness else b"")
+                self.held[id(x)] = (x, digest(x) if self.witness else glimpse(x))
                 lock(x, self.holds)
             return x
         if x is None or isinstance(x, PYTHON_SCALARS):
@@ -254,6 +256,21 @@ class Tape(Trace):
             y.owner, y.slot, y.value = x.owner, self.keep(x.slot), self.keep(x.value)
             return y
         return self.keep(x.view(ndarray)) if isinstance(x, ndarray) else x
+
+    def check_held(self) -> None:
+        """Refuse to go back over arrays that were changed all the same, through an older view.
+
+        With ``witness`` every change is noticed. Without, when only the function itself can have
+        made one, writing into a whole array is: a fingerprint would take as long as using it.
+        """
+        look = digest if self.witness else glimpse
+        for x, before in self.held.values():
+            if look(x) != before:
+                raise FgradError(
+                    f"{self.name} wants the arrays that it has saved to be as they were.",
+                    f"{describe(x)} that was changed in place, through another view of its memory",
+                    "change it after the gradient has been computed, or change a copy of it",
+                )
 
     def release(self) -> None:
         """Let go of all arrays that the tape has made read-only."""

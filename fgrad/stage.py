@@ -103,7 +103,6 @@ def make_graph(f: Callable[..., Any]) -> Callable[..., Graph]:
         TracerConversionError: ``f`` asks for a value, as in ``if x > 0``.
         ArgumentError: an argument or a result is not a pytree of arrays.
     """
-
     check_function(f, "make_graph")
 
     def graph_of(*args: Any, **kwargs: Any) -> Graph:

@@ -260,7 +260,7 @@ class ArrayTracer(Tracer):
         raise self.cannot_become(
             "a Python int",
             "use np.floor(x) or x.astype(int), which stay arrays; write a[i] as "
-            "fgrad.numpy.take(a, i, axis=0); pass what counts as an argument that isn't transformed",
+            "fgrad.numpy.take(a, i, axis=0); pass what counts in an untransformed argument",
         )
 
     __index__ = __int__
@@ -307,18 +307,6 @@ class ArrayTracer(Tracer):
     def __deepcopy__(self, memo: Any) -> ArrayTracer:
         return self
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__") or not hasattr(np.ndarray, name):
-            raise AttributeError(f"a traced array has no attribute {name!r}")
-        to_do = WRITING_METHODS.get(name)
-        if to_do is not None:
-            to_do = f"it writes into the array; {to_do} makes a changed copy"
-        elif hasattr(np, name):
-            raise no_rule(name, INSTEAD.get(getattr(np, name)))
-        else:
-            to_do = "compute it from the untraced array, outside the transformed function"
-        raise MissingMethodError(f"`x.{name}` is not there for traced arrays.", repr(self), to_do)
-
     def cannot_become(self, wanted: str, to_do: str) -> TracerConversionError:
         """The error of a conversion that would lose the derivative."""
         return TracerConversionError(
@@ -330,6 +318,35 @@ class ArrayTracer(Tracer):
 
 class MissingMethodError(NoRuleError, AttributeError):
     """A method or attribute of `numpy.ndarray` that traced arrays don't have."""
+
+
+class _Missing:
+    """Such an attribute, which says what to do instead.
+
+    One for each, and no ``__getattr__``: CPython reads the attributes of a class that has one by
+    a way that takes ten times as long, ``x.value`` included.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, x: Any, cls: Any = None) -> Any:
+        if x is None:
+            return self
+        name = self.name
+        to_do = WRITING_METHODS.get(name)
+        if to_do is not None:
+            to_do = f"it writes into the array; {to_do} makes a changed copy"
+        elif hasattr(np, name):
+            to_do = no_rule(name, INSTEAD.get(getattr(np, name))).to_do
+        else:
+            to_do = "compute it from the untraced array, outside the transformed function"
+        raise MissingMethodError(f"`x.{name}` is not there for traced arrays.", repr(x), to_do)
+
+
+for _name in dir(np.ndarray):
+    if not _name.startswith("__") and not hasattr(ArrayTracer, _name):
+        setattr(ArrayTracer, _name, _Missing(_name))
 
 
 def no_rule(name: str, instead: str | None = None) -> NoRuleError:

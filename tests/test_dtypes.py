@@ -179,3 +179,16 @@ def test_memory_mapped_arrays_are_arrays(tmp_path):
     np.testing.assert_array_equal(g, [1.0, 2.0, 1.0])
     g[:] = 7.0
     np.testing.assert_array_equal(x, np.arange(3.0))
+
+
+def test_plain_lists_of_arrays_follow_the_same_law():
+    """Lists of arrays take a shorter way through `grad`."""
+    params = [x for x in LAYOUTS.values() if x.size]
+    gs = grad(lambda p: sum(np.real(np.sum(x * x)) for x in p))(params)
+    for x, g in zip(params, gs, strict=True):
+        assert g.dtype == x.dtype
+        assert g.flags.writeable
+        assert not np.shares_memory(g, x)
+        np.testing.assert_allclose(g, 2 * x, rtol=1e-6)
+    same = grad(lambda p: np.sum(p[0] + p[1]))([params[0], params[0]])
+    assert not np.shares_memory(*same)

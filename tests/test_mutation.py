@@ -111,7 +111,7 @@ def test_ufunc_at_writes_into_read_only_arrays_but_is_noticed():
     x = fresh(SIZES["large"])
     _, pullback = vjp(np.sin, x)
     np.add.at(x, [0], 1.0)  # NumPy (2.4) doesn't look at the flag here
-    with pytest.raises(FgradError, match=r"changed in place(.|\n)*before the change"):
+    with pytest.raises(FgradError, match=r"changed in place(.|\n)*after the gradient"):
         pullback(np.ones(len(x)))
 
 
@@ -127,6 +127,21 @@ def test_a_change_through_an_older_view_while_vjp_runs_is_noticed():
     _, pullback = vjp(f, np.ones(len(c)))
     with pytest.raises(FgradError, match="changed in place"):
         pullback(np.ones(len(c)))
+
+
+def test_overwriting_through_an_older_view_inside_grad_is_noticed():
+    c = fresh(SIZES["large"])
+    for view in (c[:], c.reshape(1, -1), c[len(c) // 3 : len(c) // 2]):
+
+        def f(x):
+            y = x * c
+            view[...] = 7.0  # noqa: B023
+            return y.sum()
+
+        with pytest.raises(FgradError, match=r"grad wants the arrays(.|\n)*changed in place"):
+            grad(f)(np.ones(len(c)))
+        c[:] = fresh(len(c))
+        assert c.flags.writeable
 
 
 def test_a_view_made_after_vjp_is_read_only():

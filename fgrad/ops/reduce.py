@@ -102,11 +102,12 @@ def _mean_spread(g: Array, x: Any, axis: tuple[int, ...], keepdims: bool) -> Arr
     n, shape = 1, x.shape
     for i in axis:
         n *= shape[i]
+    g = g / n
     if isinstance(g, np.generic):
         out = np.empty(shape, g.dtype)
-        out.fill(g / n)
+        out.fill(g)
         return out
-    return spread(g / n, x, axis, keepdims)
+    return spread(g, x, axis, keepdims)
 
 
 def _mean_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:

@@ -96,11 +96,15 @@ log10 = elementwise(np.log10, lambda ans, x: 1 / (x * LN10))
 log1p = elementwise(np.log1p, lambda t, ans, x: t / (1 + x))
 
 
+def _excess(x: Array, y: Array) -> Array:
+    """y - x, and 0 where both are the same infinity."""
+    same = np.equal(x, y)
+    return np.where(same, 0, y) - np.where(same, 0, x)
+
+
+# Not exp(x - ans): where both are large, the rounding of the answer is, too.
 def _logaddexp_x(ans: Array, x: Array, y: Array) -> Array:
-    # Where the answer is infinite, x - ans is NaN: there the larger operand has it all.
-    inf = np.isinf(ans)
-    share = np.exp(np.where(inf, 0, x) - np.where(inf, 0, ans))
-    return np.where(inf, _share(ans, x, y), share).astype(ans.dtype)
+    return np.exp(-np.logaddexp(0, _excess(x, y))).astype(ans.dtype)
 
 
 def _logaddexp_y(ans: Array, x: Array, y: Array) -> Array:
@@ -108,7 +112,7 @@ def _logaddexp_y(ans: Array, x: Array, y: Array) -> Array:
 
 
 def _logaddexp2_x(ans: Array, x: Array, y: Array) -> Array:
-    return _logaddexp_x(ans * LN2, x * LN2, y * LN2)
+    return np.exp2(-np.logaddexp2(0, _excess(x, y))).astype(ans.dtype)
 
 
 def _logaddexp2_y(ans: Array, x: Array, y: Array) -> Array:
@@ -118,12 +122,19 @@ def _logaddexp2_y(ans: Array, x: Array, y: Array) -> Array:
 logaddexp = elementwise(np.logaddexp, _logaddexp_x, _logaddexp_y)
 logaddexp2 = elementwise(np.logaddexp2, _logaddexp2_x, _logaddexp2_y)
 
+
+def _arctan_x(ans: Array, x: Array) -> Array:
+    if ans.dtype.kind == "c":
+        return 1 / (1 + x * x)
+    return np.square(1 / np.hypot(x, 1))  # x * x would overflow
+
+
 sin = elementwise(np.sin, lambda ans, x: np.cos(x))
 cos = elementwise(np.cos, lambda ans, x: -np.sin(x))
 tan = elementwise(np.tan, lambda t, ans, x: t + t * ans * ans)
 arcsin = elementwise(np.arcsin, lambda ans, x: 1 / np.sqrt((1 - x) * (1 + x)))
 arccos = elementwise(np.arccos, lambda ans, x: -1 / np.sqrt((1 - x) * (1 + x)))
-arctan = elementwise(np.arctan, lambda ans, x: 1 / (1 + x * x))
+arctan = elementwise(np.arctan, _arctan_x)
 sinh = elementwise(np.sinh, lambda ans, x: np.cosh(x))
 cosh = elementwise(np.cosh, lambda ans, x: np.sinh(x))
 
@@ -166,7 +177,7 @@ heaviside = elementwise(np.heaviside, None, lambda ans, x, y: np.equal(x, 0).ast
 remainder = elementwise(
     np.remainder, 1, lambda ans, x, y: -np.floor_divide(x, y), impl=operator.mod
 )
-fmod = elementwise(np.fmod, 1, lambda ans, x, y: -np.trunc(x / y))
+fmod = elementwise(np.fmod, 1, lambda ans, x, y: -np.rint((x - ans) / y))
 register(np.mod, remainder)
 
 
