@@ -191,6 +191,10 @@ def _ways_out(x: Any, name: str) -> str:
     )
 
 
+#: The usual dtypes, in this machine's byte order.
+_NATIVE = frozenset(map(np.dtype, "fdFD"))
+
+
 def open_argument(
     chosen: Any, name: str, allow_int: bool = False, holomorphic: bool = False
 ) -> tuple[Any, Any, list[int] | None]:
@@ -201,7 +205,7 @@ def open_argument(
     """
     if type(chosen) is list and chosen and not holomorphic:
         for x in chosen:
-            if type(x) is not ndarray or x.dtype.char not in "fdFD":
+            if type(x) is not ndarray or x.dtype not in _NATIVE:
                 break
         else:
             return chosen, None, None

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as _np
 
 from . import ops as _ops  # noqa: F401  fills FRONTS
+from .arrays import check_operand as _check_operand
 from .arrays import namespace as _namespace
 from .arrays import shape_of as _shape_of
 from .core import FRONTS as _FRONTS
 from .core import Tracer as _Tracer
 from .core import full_lower as _full_lower
-from .core import is_traceable as _is_traceable
+from .errors import ShapeError as _ShapeError
 
 
 def array(object: Any, dtype: Any = None, *, copy: bool = True, ndmin: int = 0) -> Any:
@@ -96,8 +97,17 @@ def _has_tracer(x: Any) -> bool:
 def _build(x: Any) -> Any:
     """Stack nested sequences from the inside out."""
     if isinstance(x, (list, tuple)):
-        return _np.stack([_build(y) for y in x])
-    if _is_traceable(x) and (isinstance(x, _Tracer) or hasattr(x, "dtype")):
+        parts = [_build(y) for y in x]
+        shapes = [_shape_of(y) for y in parts]
+        if len({*shapes}) > 1:
+            raise _ShapeError(
+                "fgrad.numpy.array wants nested lists of equal lengths.",
+                f"parts of the shapes {', '.join(map(str, shapes))}",
+                "join parts of different lengths with np.concatenate",
+            )
+        return _np.stack(parts) if parts else _np.asarray(x)
+    _check_operand(x, "fgrad.numpy.array")
+    if isinstance(x, _Tracer) or hasattr(x, "dtype"):
         return x
     return _namespace(_full_lower(x)).asarray(x)
 

@@ -20,7 +20,8 @@ from .core import PRIMITIVES, Primitive
 from .ops.reduce import spread
 from .reverse import LINEAR, NONE, UNARY, TapeTracer, fitted
 from .rules import ones
-from .tracer import BINARY_OPERATORS, ArrayTracer
+from .tracer import ArrayTracer
+from .vocabulary import BINARY_OPERATORS
 
 
 def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
@@ -71,7 +72,10 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                     ans = impl(a, y)
                     if not shaped and a.shape != y.shape and a.shape != ans.shape:
                         pull_x = partial(fitted, pull_x, a.shape, a.dtype)
-                    b = tape.keep(y) if left_y else None
+                    if left_y:
+                        b = y.copy("K") if y.nbytes <= SMALL else tape.keep(y)
+                    else:
+                        b = None
                 elif type(y) is float and type(a) in (ndarray, np.float64):
                     ans = impl(a, y)
                 else:
@@ -140,9 +144,12 @@ def _array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) ->
     if nodes is None or type(a) is not ndarray or a.dtype.char not in "fd" or not a.size:
         return ArrayTracer.__array_function__(self, func, types, args, kwargs)
     out = TapeTracer()
-    out.owner, out.value, out.slot = tape, np.add.reduce(a, None) / a.size, len(nodes)
+    out.owner, out.value, out.slot = tape, _add_up(a, None) / a.size, len(nodes)
     nodes.append((self.slot, UNARY, _pull_mean, None, None, aval(a), None))
     return out
+
+
+_add_up = np.add.reduce
 
 
 def _pull_mean(g: Any, ans: Any, x: Any) -> Any:

@@ -15,53 +15,14 @@ import numpy as np
 
 from .core import FRONTS, Tracer, full_lower
 from .errors import NoRuleError, TracerConversionError, describe
-
-#: Function -> stem of the operator's methods, `__add__` and `__radd__`.
-BINARY_OPERATORS: dict[Any, Any] = {
-    np.add: "add", np.subtract: "sub", np.multiply: "mul", np.true_divide: "truediv",
-    np.floor_divide: "floordiv", np.remainder: "mod", np.divmod: "divmod", np.power: "pow",
-    np.matmul: "matmul", np.bitwise_and: "and", np.bitwise_or: "or", np.bitwise_xor: "xor",
-    np.left_shift: "lshift", np.right_shift: "rshift",
-}  # fmt: skip
-
-#: Function -> methods that take the array first, under the same arguments as the function.
-METHODS: dict[Any, Any] = {
-    np.less: "__lt__", np.less_equal: "__le__", np.greater: "__gt__", np.greater_equal: "__ge__",
-    np.equal: "__eq__", np.not_equal: "__ne__", np.negative: "__neg__", np.positive: "__pos__",
-    np.absolute: "__abs__", np.invert: "__invert__", np.conjugate: "conj conjugate",
-    np.sum: "sum", np.mean: "mean", np.prod: "prod", np.max: "max", np.min: "min", np.any: "any",
-    np.all: "all", np.argmax: "argmax", np.argmin: "argmin", np.cumsum: "cumsum", np.ptp: "ptp",
-    np.cumprod: "cumprod", np.var: "var", np.std: "std", np.ravel: "ravel flatten",
-    np.swapaxes: "swapaxes", np.squeeze: "squeeze", np.repeat: "repeat", np.round: "round",
-    np.clip: "clip", np.dot: "dot", np.argsort: "argsort", np.diagonal: "diagonal",
-    np.trace: "trace", np.nonzero: "nonzero", np.astype: "astype", np.copy: "copy",
-    np.take: "take", np.searchsorted: "searchsorted",
-}  # fmt: skip
-
-#: `np.add.reduce` and its like -> the function that does the same.
-REDUCTIONS: dict[Any, Any] = {
-    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
-    np.logical_and: np.all, np.logical_or: np.any,
-}  # fmt: skip
-ACCUMULATIONS: dict[Any, Any] = {np.add: np.cumsum, np.multiply: np.cumprod}
-
-#: What to type instead of functions that write into their arguments or lose the trace.
-INSTEAD: dict[Any, Any] = {
-    np.copyto: "fgrad.numpy.full(shape, x), or fgrad.at(a)[i].set(x) for a changed copy",
-    np.put: "fgrad.at(a)[i].set(x)",
-    np.putmask: "np.where(mask, values, x)",
-    np.place: "np.where(mask, values, x)",
-    np.fill_diagonal: "fgrad.at(a)[i, i].set(x)",
-    np.save: "return the value from the function and save it outside",
-}
-
-
-#: Methods of arrays that write into the array -> what to type instead.
-WRITING_METHODS = {
-    "sort": "np.sort(x)", "partition": "np.partition(x, kth)", "fill": "np.full_like(x, v)",
-    "put": "x.at[i].set(v)", "itemset": "x.at[i].set(v)", "resize": "np.resize(x, shape)",
-    "setfield": "x.at[i].set(v)", "setflags": "np.copy(x)", "byteswap": "np.copy(x)",
-}  # fmt: skip
+from .vocabulary import (
+    ACCUMULATIONS,
+    BINARY_OPERATORS,
+    INSTEAD,
+    METHODS,
+    REDUCTIONS,
+    WRITING_METHODS,
+)
 
 
 class ArrayTracer(Tracer):
@@ -246,7 +207,8 @@ class ArrayTracer(Tracer):
             "pick from a plain array by a traced index with fgrad.numpy.take(a, i, axis=0)"
             if self.dtype.kind in "iu"
             else "call NumPy's functions on the traced value itself; for lists that hold one use "
-            "np.stack([x, y]), np.concatenate([x, y]) or fgrad.numpy.array([x, 1.0])",
+            "np.stack([x, y]), np.concatenate([x, y]) or fgrad.numpy.array([x, 1.0]); for another "
+            "dtype x.astype(dtype)",
         )
 
     def __float__(self) -> NoReturn:
@@ -256,14 +218,14 @@ class ArrayTracer(Tracer):
             "where no derivative is wanted",
         )
 
-    def __int__(self) -> NoReturn:
+    def __int__(self, *digits: Any) -> NoReturn:
         raise self.cannot_become(
             "a Python int",
             "use np.floor(x) or x.astype(int), which stay arrays; write a[i] as "
             "fgrad.numpy.take(a, i, axis=0); pass what counts in an untransformed argument",
         )
 
-    __index__ = __int__
+    __index__ = __round__ = __trunc__ = __floor__ = __ceil__ = __int__
 
     def __complex__(self) -> NoReturn:
         raise self.cannot_become(

@@ -18,6 +18,7 @@ LAYERS = {
     "fgrad.frozen": 1,
     "fgrad.tree": 2,
     "fgrad.core": 2,
+    "fgrad.vocabulary": 2,
     "fgrad.tracer": 3,
     "fgrad.graph": 3,
     "fgrad.broadcasting": 3,

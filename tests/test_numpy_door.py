@@ -8,7 +8,7 @@ import pytest
 import fgrad
 import fgrad.numpy as fnp
 from fgrad import grad, jvp, make_graph, vmap
-from fgrad.errors import FgradError
+from fgrad.errors import DtypeError, FgradError, ShapeError
 
 X = np.array([[0.5, 1.5, 2.5], [3.5, 4.5, 5.5]])
 TRACERS = ["grad", "jvp", "vmap", "make_graph"]
@@ -255,6 +255,20 @@ def test_arrays_of_traced_values():
     assert grad(lambda x: fnp.stack([x, x, 1.0]).sum())(2.0) == 2.0
     assert grad(lambda x: fnp.array(x, ndmin=2)[0, 0])(2.0) == 1.0
     np.testing.assert_array_equal(vmap(lambda x: fnp.array([x, 1.0]))(X[0])[:, 0], X[0])
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "text"),
+    [
+        (lambda x: [[x, 1.0], [2.0]], ShapeError, r"shapes \(2,\), \(1,\)(.|\n)*concatenate"),
+        (lambda x: [x, []], ShapeError, r"shapes \(\), \(0,\)"),
+        (lambda x: [x, "spam"], DtypeError, r"`fgrad\.numpy\.array`(.|\n)*'spam'"),
+        (lambda x: [x, None], DtypeError, "None"),
+    ],
+)
+def test_lists_that_are_no_arrays(make, error, text):
+    with pytest.raises(error, match=text):
+        grad(lambda x: fnp.array(make(x)).sum())(1.0)
 
 
 def test_arrays_of_plain_values_are_numpys():

@@ -98,7 +98,7 @@ log1p = elementwise(np.log1p, lambda t, ans, x: t / (1 + x))
 
 def _excess(x: Array, y: Array) -> Array:
     """y - x, and 0 where both are the same infinity."""
-    same = np.equal(x, y)
+    same = np.logical_and(np.equal(x, y), np.isinf(x))
     return np.where(same, 0, y) - np.where(same, 0, x)
 
 
@@ -123,10 +123,13 @@ logaddexp = elementwise(np.logaddexp, _logaddexp_x, _logaddexp_y)
 logaddexp2 = elementwise(np.logaddexp2, _logaddexp2_x, _logaddexp2_y)
 
 
+# For real numbers by hypot, because x * x overflows.
 def _arctan_x(ans: Array, x: Array) -> Array:
-    if ans.dtype.kind == "c":
-        return 1 / (1 + x * x)
-    return np.square(1 / np.hypot(x, 1))  # x * x would overflow
+    return 1 / (1 + x * x) if ans.dtype.kind == "c" else np.square(1 / np.hypot(x, 1))
+
+
+def _arcsinh_x(ans: Array, x: Array) -> Array:
+    return 1 / np.cosh(ans) if ans.dtype.kind == "c" else 1 / np.hypot(x, 1)
 
 
 sin = elementwise(np.sin, lambda ans, x: np.cos(x))
@@ -146,7 +149,7 @@ def _tanh(t: Array, ans: Array, x: Array) -> Array:
 
 
 tanh = elementwise(np.tanh, _tanh)
-arcsinh = elementwise(np.arcsinh, lambda ans, x: 1 / np.cosh(ans))
+arcsinh = elementwise(np.arcsinh, _arcsinh_x)
 arccosh = elementwise(np.arccosh, lambda ans, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
 arctanh = elementwise(np.arctanh, lambda ans, x: 1 / ((1 - x) * (1 + x)))
 deg2rad = elementwise(np.deg2rad, math.pi / 180)

@@ -20,7 +20,9 @@ def cotangents(f, xs):
     return y, pullback(np.ones_like(y))
 
 
-@pytest.mark.parametrize("f", [*(f for f, *_ in SMOOTH), *(f for f, *_ in BINARY)], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "f", [*(f for f, *_ in SMOOTH), *(f for f, *_ in BINARY)], ids=lambda f: f.__name__
+)
 def test_double_precision_agrees_with_extended(f):
     xs = [X] if f.nin == 1 else PAIRS
     with laws.quiet():
@@ -41,4 +43,5 @@ def test_a_derivative_warns_only_where_the_value_does(f, dtype):
     with np.errstate(all="ignore"):
         x = np.array([0, info.tiny, 1, 1e2, info.max], dtype)
         fine = x[np.isfinite(f(x))]
-    assert np.all(np.isfinite(fgrad.grad(lambda x: np.sum(f(x[:-1])))(np.append(fine, x[:1]))))
+    (ct,) = cotangents(f, [fine])[1]
+    assert np.all(np.isfinite(ct))
