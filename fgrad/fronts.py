@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .core import PRIMITIVES, Params, Primitive, Tracer, bind
+from .errors import NoRuleError
 from .tracer import register
 
 #: From any call of NumPy's function to its operands and params.
@@ -28,6 +31,17 @@ def declare_front(
     PRIMITIVES[p.name] = p
     register(fn, front, operators)
     return front
+
+
+def given(**keywords: Any) -> None:
+    """Refuse keywords, such as `out`, which writes into an array."""
+    for name, value in keywords.items():
+        if value is not None and value is not np._NoValue:
+            raise NoRuleError(
+                f"A function of traced values takes no {name}= here.",
+                f"{name}={value!r}",
+                "leave it away and use the result",
+            )
 
 
 def unary_front(p: Primitive) -> Callable[..., Any]:

@@ -11,17 +11,16 @@ functions, and makes arrays from lists that hold traced values:
 
 from __future__ import annotations
 
+import functools as _functools
 from typing import Any
 
 import numpy as _np
 
 from . import ops as _ops  # noqa: F401  fills FRONTS
 from .arrays import check_operand as _check_operand
-from .arrays import namespace as _namespace
 from .arrays import shape_of as _shape_of
 from .core import FRONTS as _FRONTS
 from .core import Tracer as _Tracer
-from .core import full_lower as _full_lower
 from .errors import ShapeError as _ShapeError
 
 
@@ -106,22 +105,21 @@ def _build(x: Any) -> Any:
                 "join parts of different lengths with np.concatenate",
             )
         return _np.stack(parts) if parts else _np.asarray(x)
-    _check_operand(x, "fgrad.numpy.array")
-    if isinstance(x, _Tracer) or hasattr(x, "dtype"):
+    if isinstance(x, _Tracer):
         return x
-    return _namespace(_full_lower(x)).asarray(x)
+    _check_operand(x, "fgrad.numpy.array")
+    return x if hasattr(x, "dtype") else _np.asarray(x)
 
 
 def _function(fn: Any, front: Any) -> Any:
-    """NumPy's own function of plain values, ours where one is traced, in any argument."""
+    """NumPy's function for plain arguments, ours where one of them is traced."""
 
-    def function(*args: Any, **kwargs: Any) -> Any:
-        traced = _has_tracer((args, tuple(kwargs.values())))
-        return (front if traced else fn)(*args, **kwargs)
+    @_functools.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        traced = _has_tracer(args) or (kwargs and _has_tracer((*kwargs.values(),)))
+        return front(*args, **kwargs) if traced else fn(*args, **kwargs)
 
-    function.__name__ = function.__qualname__ = fn.__name__
-    function.__doc__ = fn.__doc__
-    return function
+    return call
 
 
 _FUNCTIONS = {

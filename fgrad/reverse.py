@@ -128,11 +128,11 @@ class Tape(Trace):
             if type(y) is TapeTracer and y.owner is self:
                 b, j, keep = y.value, y.slot, p.keep[2]
             else:
-                if type(y) is not ndarray and type(y) is not float and self._newer(p, y):
+                if type(y) is not float and self._newer(p, y):
                     return y.owner.binary(p, x, y)
                 b, j, keep = y, -1, p.keep[0]
         else:
-            if type(x) is not ndarray and type(x) is not float and self._newer(p, x):
+            if type(x) is not float and self._newer(p, x):
                 return x.owner.binary(p, x, y)
             a, i, b, j, keep = x, -1, y.value, y.slot, p.keep[1]
         ans = p.impl(a, b)

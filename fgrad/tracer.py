@@ -120,7 +120,7 @@ class ArrayTracer(Tracer):
             front = FRONTS.get(ufunc)
             if front is not None:
                 return front(*_ufunc_keywords(ufunc, inputs, kwargs) if kwargs else inputs)
-            raise no_rule(ufunc.__name__)
+            raise no_rule(_qualified(ufunc))
         if method == "outer" and ufunc in FRONTS:
             x, y = inputs
             x = np.reshape(x, (*np.shape(x), *(1,) * np.ndim(y)))
@@ -139,7 +139,7 @@ class ArrayTracer(Tracer):
                 f"np.{ufunc.__name__}.at(a, i, v) with " + ", ".join(map(describe, inputs)),
                 "make a changed copy: fgrad.at(x)[i].add(v) (set, multiply, min, max)",
             )
-        raise no_rule(f"{ufunc.__name__}.{method}")
+        raise no_rule(f"{_qualified(ufunc)}.{method}")
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         front = FRONTS.get(func)
@@ -225,7 +225,10 @@ class ArrayTracer(Tracer):
             "fgrad.numpy.take(a, i, axis=0); pass what counts in an untransformed argument",
         )
 
-    __index__ = __round__ = __trunc__ = __floor__ = __ceil__ = __int__
+    __index__ = __trunc__ = __floor__ = __ceil__ = __int__
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return self.__int__() if ndigits is None else np.round(self, ndigits)
 
     def __complex__(self) -> NoReturn:
         raise self.cannot_become(
@@ -300,7 +303,7 @@ class _Missing:
         if to_do is not None:
             to_do = f"it writes into the array; {to_do} makes a changed copy"
         elif hasattr(np, name):
-            to_do = no_rule(name, INSTEAD.get(getattr(np, name))).to_do
+            to_do = no_rule(f"np.{name}", INSTEAD.get(getattr(np, name))).to_do
         else:
             to_do = "compute it from the untraced array, outside the transformed function"
         raise MissingMethodError(f"`x.{name}` is not there for traced arrays.", repr(x), to_do)
@@ -314,7 +317,7 @@ for _name in dir(np.ndarray):
 def no_rule(name: str, instead: str | None = None) -> NoRuleError:
     """The error for a function that has no rule."""
     return NoRuleError(
-        f"`np.{name}` has no rule in fgrad.",
+        f"`{name}` has no rule in fgrad.",
         "a traced value as an argument of it",
         f"use {instead}"
         if instead
@@ -341,10 +344,12 @@ def register(
 
 
 def _qualified(func: Any) -> str:
-    """``linalg.norm`` for ``numpy.linalg.norm``."""
-    module = getattr(func, "__module__", None) or "numpy"
+    """``np.linalg.norm`` for ``numpy.linalg.norm``; a ufunc of elsewhere by its bare name."""
     name = getattr(func, "__name__", repr(func))
-    return f"{module}.{name}".removeprefix("numpy.")
+    if isinstance(func, np.ufunc):
+        return f"np.{name}" if getattr(np, name, None) is func else name
+    module = getattr(func, "__module__", None) or "numpy"
+    return f"{module}.{name}".replace("numpy.", "np.", 1)
 
 
 def _ufunc_keywords(ufunc: Any, inputs: tuple[Any, ...], kwargs: Any) -> tuple[Any, ...]:

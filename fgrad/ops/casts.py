@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import namespace, shape_of
-from ..core import full_lower
+from ..arrays import PYTHON_SCALARS, namespace, shape_of
+from ..core import Tracer, full_lower
 from ..rules import constant, line_up, linear
 from ..tracer import register
 
@@ -110,7 +110,11 @@ register(np.size, size)
 
 
 def _dtype_of(x: Any) -> Any:
-    return x.dtype if hasattr(x, "dtype") and hasattr(x, "shape") else x
+    """What NumPy promotes by: a Python number is weak, under a tracer too."""
+    if not isinstance(x, Tracer):
+        return x
+    value = full_lower(x)
+    return value if isinstance(value, PYTHON_SCALARS) else value.dtype
 
 
 register(np.result_type, lambda *xs: np.result_type(*map(_dtype_of, xs)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import from_end, ndarray, ndim_of, shape_of
 from ..core import PRIMITIVES, Array, Params, bind
+from ..fronts import given
 from ..rules import line_up, multilinear, unbroadcast
 from ..tracer import register
 from .update import at
@@ -158,6 +159,7 @@ def _dot_batch(
 @multilinear(np.dot, _dot_a, _dot_b, batch=_dot_batch, impl=lambda a, b: np.dot(a, b))
 def dot(a: Any, b: Any, out: None = None) -> Any:
     """`numpy.dot`."""
+    given(out=out)
     return (a, b), {}
 
 
@@ -175,6 +177,7 @@ def inner(a: Any, b: Any, /) -> Any:
 
 def outer(a: Any, b: Any, out: None = None) -> Any:
     """`numpy.outer`."""
+    given(out=out)
     return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
 
 
@@ -289,6 +292,7 @@ def einsum(
     subscripts: Any, /, *operands: Any, out: None = None, optimize: Any = False, **kwargs: Any
 ) -> Any:
     """`numpy.einsum`, in both of its forms."""
+    given(out=out, **kwargs)
     if not isinstance(subscripts, str):
         subscripts, operands = _from_lists((subscripts, *operands))
     inputs, output = _parse(subscripts, [ndim_of(x) for x in operands])

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..arrays import from_end, ndim_of, shape_of
 from ..core import Array
+from ..fronts import given
 from ..rules import constant, linear, primitive
 from ..tracer import register
-from .reduce import NONE, axes_of, given, prepare
+from .reduce import NONE, axes_of, prepare
 
 
 # ------------------------------------------------------------------ running sums and products
@@ -130,10 +131,19 @@ def _truth(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, *,
 for _test in (np.any, np.all, np.count_nonzero):
     constant(_test, _truth)
 register(np.allclose, lambda a, b, **kw: np.all(np.isclose(a, b, **kw)))
-register(
-    np.array_equal,
-    lambda a1, a2, equal_nan=False: shape_of(a1) == shape_of(a2) and bool(np.all(np.equal(a1, a2))),
-)
+
+
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
+    """`numpy.array_equal`; it wants values that are known."""
+    if shape_of(a1) != shape_of(a2):
+        return False
+    same = np.equal(a1, a2)
+    if equal_nan:
+        same = np.logical_or(same, np.logical_and(np.isnan(a1), np.isnan(a2)))
+    return bool(np.all(same))
+
+
+register(np.array_equal, array_equal)
 
 
 def _order(

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..arrays import ndarray, ndim_of, shape_of
 from ..core import Array, Params, Tracer, bind
-from ..errors import TracerConversionError
+from ..errors import NoRuleError, TracerConversionError
+from ..fronts import given
 from ..rules import Deferred, linear, unbroadcast
 from ..tracer import ArrayTracer, register
 
@@ -107,6 +108,12 @@ def batched_index(
     ``ndim`` is the rank of one element of x. Applying the permutation to ``x[index]`` puts the
     batch axis in front and the others where they are for one element.
     """
+    if len(spec) > 1 and any(isinstance(s, (bool, np.bool_)) for s in spec):
+        raise NoRuleError(
+            "Indexing with True or False beside other indices has no rule under vmap.",
+            f"the index {spec}",
+            "write None for the new axis that True makes",
+        )
     if not arrays:
         return (slice(None), *spec), [], None
     before, together = _layout(spec, ndim)
@@ -292,6 +299,7 @@ def bind_index_set(x: Any, v: Any, arrays: Sequence[Any], spec: Spec) -> Any:
 # ------------------------------------------------------------------ functions that index
 def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
     """`numpy.take`."""
+    given(out=out)
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
     indices = indices if hasattr(indices, "dtype") else np.asarray(indices, np.intp)

@@ -11,6 +11,7 @@ import numpy as np
 from ..arrays import from_end, ndim_of, shape_of
 from ..core import Array, bind
 from ..errors import NoRuleError
+from ..fronts import given
 from ..rules import linear
 from ..tracer import register
 from .index import getitem
@@ -44,6 +45,7 @@ def concatenate(
     casting: str = "same_kind",
 ) -> Any:
     """`numpy.concatenate`."""
+    given(out=out)
     xs = [x if hasattr(x, "dtype") else np.asarray(x) for x in arrays]
     if axis is None:
         xs, axis = [np.reshape(x, (-1,)) for x in xs], 0
@@ -58,6 +60,7 @@ def stack(
     arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
 ) -> Any:
     """`numpy.stack`; the arrays may be numbers."""
+    given(out=out)
     xs = list(arrays)
     if len({shape_of(x) for x in xs}) != 1:
         raise ValueError("all input arrays must have the same shape")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import from_end, ndim_of, shape_of
+from ..fronts import given
 from ..tracer import register
 from .index import getitem, take, take_along_axis
 from .reduce import NONE
@@ -104,6 +105,7 @@ def sort(
 
 def compress(condition: Any, a: Any, axis: Any = None, out: None = None) -> Any:
     """`numpy.compress`; the condition's values must be known."""
+    given(out=out)
     return take(a, np.flatnonzero(condition), axis)
 
 

@@ -8,23 +8,12 @@ import numpy as np
 
 from ..arrays import axes_from_end, ndarray, ndim_of, shape_of
 from ..core import PRIMITIVES, Array
-from ..errors import NoRuleError
+from ..fronts import given
 from ..rules import apply, linear, primitive
 from ..tracer import register
 
 NONE: Any = np._NoValue
 ADD_REDUCE: Any = np.add.reduce  # NumPy's annotations know no keepdims that varies
-
-
-def given(**keywords: Any) -> None:
-    """Refuse `out`, which writes into an array; the other keywords have their own meaning."""
-    for name, value in keywords.items():
-        if value is not None and value is not NONE:
-            raise NoRuleError(
-                f"A reduction of traced values takes no {name}=.",
-                f"{name}={value!r}",
-                "leave it away and use the result",
-            )
 
 
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -289,6 +278,7 @@ register(np.amin, min_)
 
 def ptp(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Any:
     """`numpy.ptp`."""
+    given(out=out)
     keepdims = keepdims is True
     return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arrays import PYTHON_SCALARS, ndarray
 from ..core import FRONTS, Array
+from ..fronts import given
 from ..rules import constant, elementwise, line_up, primitive
 from ..tracer import register
 
@@ -215,6 +216,7 @@ def clip(
     max: Any = None,
 ) -> Any:
     """`numpy.clip`: the smaller of a_max and the larger of a_min and a."""
+    given(out=out)
     low = a_min if min is None else min
     high = a_max if max is None else max
     a = a if low is None else np.maximum(a, low)
@@ -327,6 +329,7 @@ def _isclose(
 
 
 def _round(a: Any, decimals: int = 0, out: None = None) -> Any:
+    given(out=out)
     return (a,), {"decimals": decimals}
 
 

@@ -10,6 +10,8 @@ from fgrad import tree
 
 from .. import laws
 from ..examples import TABLE
+from ..examples.ufuncs import BINARY as BINARY_ROWS
+from ..examples.ufuncs import SMOOTH
 
 OTHERS = {
     "float": 2.0,
@@ -62,6 +64,44 @@ def test_integers_and_booleans_have_no_derivative(dtype):
         fgrad.vjp(np.sum, x)
     with pytest.raises(fgrad.errors.DtypeError, match=message):
         fgrad.jvp(np.sum, (x,), (x,))
+
+
+NUMBERS = [
+    0.7,
+    np.float64(0.7),
+    np.float32(0.7),
+    np.float16(0.7),
+    np.array(0.7),
+    np.array(0.7, "f4"),
+]
+
+
+@pytest.mark.parametrize("x", NUMBERS, ids=lambda x: f"{type(x).__name__}-{np.asarray(x).dtype}")
+def test_a_gradient_is_of_its_arguments_kind(x):
+    for f, *_ in SMOOTH:
+        if f is np.arccosh:
+            continue
+        rtol = 16 * float(np.finfo(np.asarray(x).dtype).eps)
+        (want,) = fgrad.vjp(f, np.array([0.7]))[1](np.ones(1))
+        got = fgrad.grad(f)(x)
+        assert type(got) is type(x), f
+        assert np.asarray(got).dtype == np.asarray(x).dtype, f
+        np.testing.assert_allclose(got, want[0], rtol, err_msg=f.__name__)
+        np.testing.assert_allclose(fgrad.jvp(f, (x,), (x,))[1], want[0] * x, rtol)
+        second = fgrad.grad(fgrad.grad(f))(x)
+        assert type(second) is type(x), f
+        exact = fgrad.grad(fgrad.grad(f))(np.float64(0.7))
+        np.testing.assert_allclose(second, exact, 8 * rtol, atol=rtol, err_msg=f.__name__)
+
+
+@pytest.mark.parametrize("x", NUMBERS, ids=lambda x: f"{type(x).__name__}-{np.asarray(x).dtype}")
+def test_gradients_of_two_numbers_are_of_their_kinds(x):
+    for f, *_ in BINARY_ROWS:
+        got = fgrad.grad(f, argnums=(0, 1))(x, x / 2)
+        rtol = 32 * float(np.finfo(np.asarray(x).dtype).eps)
+        want = fgrad.grad(f, argnums=(0, 1))(np.float64(0.7), np.float64(0.35))
+        assert [type(c) for c in got] == [type(x), type(x / 2)], f
+        np.testing.assert_allclose(got, want, rtol, atol=rtol, err_msg=f.__name__)
 
 
 TAKING_INTEGERS = {

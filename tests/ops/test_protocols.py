@@ -70,8 +70,18 @@ def test_what_writes_into_an_array_is_refused():
         fgrad.grad(lambda x: np.sum(np.exp(x, where=x > 0)))(V)
     with pytest.raises(fgrad.errors.TracerConversionError, match="a = a \\+ x"):
         fgrad.grad(lambda x: np.sum(np.exp(x, out=V.copy())))(V)
-    with pytest.raises(fgrad.errors.NoRuleError, match="out="):
-        fgrad.grad(lambda x: np.sum(x, out=np.zeros(())))(V)
+    out = np.zeros(3)
+    for f in (np.sum, np.clip, np.cumsum, np.round, np.argmax, np.any, np.ptp, np.max, np.prod):
+        with pytest.raises(fgrad.errors.NoRuleError, match="out="):
+            fgrad.grad(lambda x, f=f: np.sum(f(x, out=out)))(V)
+    for f in (np.dot, np.outer, np.take):
+        with pytest.raises(fgrad.errors.NoRuleError, match="out="):
+            fgrad.grad(lambda x, f=f: np.sum(f(x, np.array([0, 1]), out=out)))(V)
+    for f in (np.stack, np.concatenate, np.hstack):
+        with pytest.raises((fgrad.errors.NoRuleError, TypeError), match="out"):
+            fgrad.grad(lambda x, f=f: np.sum(f([x, x], out=out)))(V)
+    with pytest.raises(fgrad.errors.NoRuleError, match="dtype="):
+        fgrad.grad(lambda x: np.einsum("i->", x, dtype=np.float32))(V)
 
 
 def test_fgrad_numpy_sees_what_the_protocols_cannot():
@@ -82,6 +92,30 @@ def test_fgrad_numpy_sees_what_the_protocols_cannot():
     assert fnp.mean([1.0, 2.0]) == 1.5
     out = np.zeros(2)
     assert fnp.sum(X, axis=1, out=out) is out
+
+
+def test_questions_about_known_values_are_answered():
+    nans = np.array([np.nan, 1.0])
+
+    def f(x):
+        assert np.array_equal(x, x, equal_nan=True)
+        assert not np.array_equal(x, x)
+        assert not np.array_equal(x, V)
+        assert np.allclose(x, x, equal_nan=True)
+        assert np.nonzero(x > 0)[0].tolist() == np.flatnonzero(x > 0).tolist() == [1]
+        assert (np.shape(x), np.ndim(x), np.size(x), np.size(x, 0)) == ((2,), 1, 2, 2)
+        assert np.isrealobj(x)
+        assert not np.iscomplexobj(x)
+        assert np.result_type(x, np.float32) == np.common_type(x) == np.float64
+        assert np.can_cast(x.dtype, np.float64)
+        return np.sum(x)
+
+    np.testing.assert_array_equal(fgrad.grad(f)(nans), [1, 1])
+
+
+def test_a_truth_value_beside_other_indices_has_no_batch_rule():
+    with pytest.raises(fgrad.errors.NoRuleError, match="under vmap"):
+        fgrad.vmap(lambda x: x[True, 0])(X)
 
 
 def test_arguments_are_found_in_every_place():

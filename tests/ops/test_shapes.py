@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 import fgrad
 
 from .. import laws, laws_of_vmap
-from ..examples import Row, row
+from ..examples import Operand, Row, row
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
 
@@ -85,6 +85,42 @@ def test_indices_with_arrays(data, shape):
     obey(row(np.add, [shape], lambda x: x[index]))
     obey(row(np.add, [shape, ()], lambda x, v: fgrad.at(x)[index].add(v)))
     obey(row(np.add, [shape, ()], lambda x, v: fgrad.at(x)[index].set(v)))
+
+
+@given(st.data(), hnp.array_shapes(min_dims=1, max_dims=3, max_side=3))
+def test_indices_that_are_operands(data, shape):
+    """The laws map over them too, alone and with the array that they index."""
+    places = data.draw(st.sets(st.integers(0, len(shape) - 1), min_size=1, max_size=2))
+    ranks = hnp.mutually_broadcastable_shapes(num_shapes=len(places), max_dims=2, max_side=2)
+    shapes = iter(data.draw(ranks).input_shapes)
+    operands, spec = [], []
+    for i, n in enumerate(shape):
+        if i in places:
+            operands.append(Operand(next(shapes), 0, n, "i"))
+            spec.append(None)
+        else:
+            spec.append(data.draw(st.integers(0, n - 1) | st.slices(n)))
+
+    def index(arrays):
+        rest = iter(arrays)
+        return tuple(next(rest) if i in places else s for i, s in enumerate(spec))
+
+    def get(x, *arrays):
+        return fgrad.at(x)[index(arrays)].get()
+
+    def put(x, v, *arrays):
+        return fgrad.at(x)[index(arrays)].set(v)
+
+    def add(x, v, *arrays):
+        return fgrad.at(x)[index(arrays)].add(v)
+
+    laws_of_vmap.batching(row(np.add, [shape, *operands], get))
+    for call in (put, add):
+        r = row(np.add, [shape, (), *operands], call)
+        laws_of_vmap.batching(r)
+        h, xs = r.fix(r.arguments())
+        laws.adjoint(r, h, xs, np.random.default_rng(0))
+    laws_of_vmap.batched_derivatives(row(np.add, [shape, (), *operands], put))
 
 
 @given(st.data(), hnp.array_shapes(min_dims=1, max_dims=3, max_side=4))
