@@ -9,7 +9,7 @@ import numpy as np
 
 from .arrays import INEXACT, check_operand, ndarray, shield
 from .core import Params, Primitive, Trace, Tracer, bind
-from .rules import cast
+from .rules import cast, total
 from .tracer import ArrayTracer
 
 
@@ -45,14 +45,14 @@ class Pushforward(Trace):
         b, u = (y.value, y.slot) if type(y) is JvpTracer else (y, None)
         ans = p.impl(a, b)
         term_x, term_y = p.pull
-        if t is not None and term_x is not None:
-            t = term_x(t, ans, a, b)
-        if u is not None and term_y is not None:
-            u = term_y(u, ans, a, b)
-            t = u if t is None else t + u
-        if t.shape != ans.shape:
-            t = np.broadcast_to(t, ans.shape)
-        return self.tracer(ans, _fit(t, ans))
+        terms = [
+            None if t is None or term_x is None else term_x(t, ans, a, b),
+            None if u is None or term_y is None else term_y(u, ans, a, b),
+        ]
+        out: Any = total(terms)
+        if out.shape != ans.shape:
+            out = np.broadcast_to(out, ans.shape)
+        return self.tracer(ans, _fit(out, ans))
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
         primals, tangents = [], []

@@ -72,10 +72,7 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                     ans = impl(a, y)
                     if not shaped and a.shape != y.shape and a.shape != ans.shape:
                         pull_x = partial(fitted, pull_x, a.shape, a.dtype)
-                    if left_y:
-                        b = y.copy("K") if y.nbytes <= SMALL else tape.keep(y)
-                    else:
-                        b = None
+                    b = (y.copy("K") if y.nbytes <= SMALL else tape.keep(y)) if left_y else None
                 elif type(y) is float and type(a) in (ndarray, np.float64):
                     ans = impl(a, y)
                 else:
@@ -167,7 +164,7 @@ def _getitem(self: Any, index: Any) -> Any:
     tape, a = self.owner, self.value
     nodes = tape.nodes
     spec = index if type(index) is tuple else (index,)
-    if nodes is None or type(a) is not ndarray or not all([type(s) in _BASIC for s in spec]):
+    if nodes is None or type(a) is not ndarray or not _BASIC.issuperset(map(type, spec)):
         return ArrayTracer.__getitem__(self, index)
     out = TapeTracer()
     out.owner, out.value, out.slot = tape, a[spec], len(nodes)
