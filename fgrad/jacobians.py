@@ -161,7 +161,7 @@ def _finish(block: Any, a: Aval, x: Any) -> Any:
     if getattr(block, "dtype", dtype).kind == "c" and dtype.kind != "c":
         dtype = np.result_type(dtype, np.complex64)
     if block.dtype != dtype:
-        block = np.astype(block, dtype)
+        block = block.astype(dtype)
     if isinstance(block, np.ndarray):
         if block.shape == () and not isinstance(x, np.ndarray):
             return type(x)(block) if isinstance(x, (float, complex)) else block[()]

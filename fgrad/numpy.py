@@ -33,7 +33,7 @@ def array(object: Any, dtype: Any = None, *, copy: bool = True, ndmin: int = 0) 
     """
     out = _build(object) if _has_tracer(object) else _np.array(object, dtype, copy=copy)
     if dtype is not None and out.dtype != _np.dtype(dtype):
-        out = _np.astype(out, dtype)
+        out = out.astype(dtype)
     missing = ndmin - len(_shape_of(out))
     return out if missing <= 0 else _np.reshape(out, (*(1,) * missing, *_shape_of(out)))
 
@@ -54,7 +54,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     if not isinstance(fill_value, _Tracer):
         return _np.full(shape, fill_value, dtype)
     value: Any = fill_value
-    return _np.broadcast_to(value if dtype is None else _np.astype(value, dtype), shape)
+    return _np.broadcast_to(value if dtype is None else value.astype(dtype), shape)
 
 
 def linspace(
@@ -66,7 +66,7 @@ def linspace(
     shape = _np.broadcast_shapes(_shape_of(start), _shape_of(stop))
     steps = _np.arange(num).reshape((-1, *(1,) * len(shape))) / max(num - 1 if endpoint else num, 1)
     out = _np.moveaxis(start * (1 - steps) + stop * steps, 0, axis)
-    return out if dtype is None else _np.astype(out, dtype)
+    return out if dtype is None else out.astype(dtype)
 
 
 def meshgrid(*xi: Any, indexing: str = "xy") -> tuple[Any, ...]:

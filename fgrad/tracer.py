@@ -370,3 +370,10 @@ def _ufunc_keywords(ufunc: Any, inputs: tuple[Any, ...], kwargs: Any) -> tuple[A
     if dtype is None:
         return inputs
     return tuple(FRONTS[np.astype](x, dtype) if hasattr(x, "dtype") else x for x in inputs)
+
+
+def register_newer(name: str, front: Callable[..., Any]) -> None:
+    """`register` for a function of NumPy's that came after 2.0, if the installed NumPy has it."""
+    fn = getattr(np, name, None)
+    if fn is not None:
+        register(fn, front)

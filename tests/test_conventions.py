@@ -14,7 +14,7 @@ RTOL = 1e-13
 
 
 def name(x):
-    return x.__qualname__.replace("<lambda>", "f") if callable(x) else None
+    return getattr(x, "__qualname__", x.__name__).replace("<lambda>", "f") if callable(x) else None
 
 
 @pytest.mark.parametrize(("f", "args", "want"), SPECIAL, ids=name)

@@ -193,7 +193,7 @@ PROTOCOLS = {
     "np.iscomplexobj": lambda x: x * np.iscomplexobj(x),
     "np.permute_dims": lambda x: np.permute_dims(x, (1, 0)),
     "np.concat": lambda x: np.concat([x, x]), "np.pow": lambda x: np.pow(x, 2),
-    "np.acos": lambda x: np.acos(x / 10), "np.matvec": lambda x: x @ np.ones(3),
+    "np.acos": lambda x: np.acos(x / 10), "@ vector": lambda x: x @ np.ones(3),
     "np.stack of rows": lambda x: np.stack(x), "np.concatenate rows": lambda x: np.concatenate(x),
 }  # fmt: skip
 

@@ -16,7 +16,7 @@ def _astype_impl(x: Any, *, dtype: Any) -> Any:
     return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x).astype(dtype)[()]
 
 
-@linear(np.astype, lambda g, x, *, dtype: np.astype(g, dtype), batch=line_up, impl=_astype_impl)
+@linear(np.astype, lambda g, x, *, dtype: g.astype(dtype), batch=line_up, impl=_astype_impl)
 def _astype_inexact(x: Any, *, dtype: Any) -> Any:
     return (x,), {"dtype": dtype}
 
@@ -82,7 +82,7 @@ def full_like(
     shape = a.shape if shape is None else shape
     if not hasattr(fill_value, "dtype"):
         return namespace(full_lower(a)).full(shape, fill_value, dtype)
-    return np.broadcast_to(np.astype(fill_value, dtype), shape)
+    return np.broadcast_to(fill_value.astype(dtype), shape)
 
 
 register(np.full_like, full_like)

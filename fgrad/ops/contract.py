@@ -11,7 +11,7 @@ from ..arrays import from_end, ndarray, ndim_of, shape_of
 from ..core import PRIMITIVES, Array, Params, bind
 from ..fronts import given
 from ..rules import line_up, multilinear, unbroadcast
-from ..tracer import register
+from ..tracer import register, register_newer
 from .update import at
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -109,8 +109,8 @@ def matmul(x1: Any, x2: Any) -> Any:
 register(np.linalg.matmul, lambda x1, x2, /: np.matmul(x1, x2))
 register(np.vecdot, lambda x1, x2, /, axis=-1: vecdot(x1, x2, axis))
 register(np.linalg.vecdot, lambda x1, x2, /, *, axis=-1: vecdot(x1, x2, axis))
-register(np.matvec, lambda x1, x2: np.matmul(x1, np.expand_dims(x2, -1))[..., 0])
-register(np.vecmat, lambda x1, x2: np.matmul(np.expand_dims(np.conj(x1), -2), x2)[..., 0, :])
+register_newer("matvec", lambda x1, x2: np.matmul(x1, np.expand_dims(x2, -1))[..., 0])
+register_newer("vecmat", lambda x1, x2: np.matmul(np.expand_dims(np.conj(x1), -2), x2)[..., 0, :])
 
 
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:

@@ -10,7 +10,7 @@ from ..arrays import from_end, ndim_of, shape_of
 from ..core import Array
 from ..fronts import given
 from ..rules import constant, linear, primitive
-from ..tracer import register
+from ..tracer import register, register_newer
 from .reduce import NONE, axes_of, prepare
 
 
@@ -95,8 +95,8 @@ def _cumulative(front: Any, start: Any) -> Any:
     return cumulative
 
 
-register(np.cumulative_sum, _cumulative(cumsum, np.zeros_like))
-register(np.cumulative_prod, _cumulative(cumprod, np.ones_like))
+register_newer("cumulative_sum", _cumulative(cumsum, np.zeros_like))
+register_newer("cumulative_prod", _cumulative(cumprod, np.ones_like))
 
 
 # ------------------------------------------------------------------ where the answer is constant

@@ -13,7 +13,7 @@ from ..core import Array, bind
 from ..errors import NoRuleError
 from ..fronts import given
 from ..rules import linear
-from ..tracer import register
+from ..tracer import register, register_newer
 from .index import getitem
 
 
@@ -50,7 +50,7 @@ def concatenate(
     if axis is None:
         xs, axis = [np.reshape(x, (-1,)) for x in xs], 0
     common = np.result_type(*(x.dtype for x in xs)) if dtype is None else np.dtype(dtype)
-    return _concatenate([np.astype(x, common) for x in xs], from_end(axis, ndim_of(xs[0])))
+    return _concatenate([x.astype(common) for x in xs], from_end(axis, ndim_of(xs[0])))
 
 
 register(np.concatenate, concatenate)
@@ -95,8 +95,8 @@ register(
         else concatenate([np.ravel(arr), np.ravel(values)])
     ),
 )
-register(
-    np.unstack,
+register_newer(
+    "unstack",
     lambda x, /, *, axis=0: tuple(np.moveaxis(x, axis, 0)[i] for i in range(shape_of(x)[axis])),
 )
 
@@ -187,8 +187,8 @@ def _pad_values(y: Any, shape: tuple[int, ...], widths: Any, values: Any) -> Any
     pairs = np.broadcast_to(values, (n, 2))
     for i, (a, b) in enumerate(widths):
         at = np.arange(y.shape[i]).reshape((-1,) + (1,) * (n - 1 - i))
-        y = np.where(at < a, np.astype(pairs[i][0], y.dtype), y)
-        y = np.where(at >= y.shape[i] - b, np.astype(pairs[i][1], y.dtype), y)
+        y = np.where(at < a, pairs[i][0].astype(y.dtype), y)
+        y = np.where(at >= y.shape[i] - b, pairs[i][1].astype(y.dtype), y)
     return y
 
 

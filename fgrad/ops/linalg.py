@@ -155,7 +155,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
     At 0 the derivative is 0, the subgradient of least norm.
     """
-    x = np.astype(x, np.float64) if x.dtype.kind in "biu" else x
+    x = x.astype(np.float64) if x.dtype.kind in "biu" else x
     n = ndim_of(x)
     if ord is None:
         if axis is None and n > 2:  # all entries, whatever the rank

@@ -41,7 +41,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     parts = [
         p if hasattr(p, "dtype") else np.asarray(p) for p in (to_begin, to_end) if p is not None
     ]
-    ends = [np.ravel(np.astype(p, steps.dtype)) for p in parts]
+    ends = [np.ravel(p.astype(steps.dtype)) for p in parts]
     ends.insert(0 if to_begin is None else 1, steps)
     return np.concatenate(ends) if parts else steps
 

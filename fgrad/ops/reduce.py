@@ -26,13 +26,13 @@ def _initial(out: Any, initial: Any, combine: Any) -> Any:
     if initial is NONE or initial is None:
         return out
     initial = initial if hasattr(initial, "dtype") else np.asarray(initial)
-    return combine(out, np.astype(initial, out.dtype))
+    return combine(out, initial.astype(out.dtype))
 
 
 def prepare(x: Any, dtype: Any, where: Any, fill: Any) -> Any:
     """The operand in the dtype asked for, with ``fill`` where it isn't to count."""
     if dtype is not None:
-        x = np.astype(x, dtype)
+        x = x.astype(dtype)
     return x if where is NONE or where is True else np.where(where, x, fill)
 
 
@@ -260,7 +260,7 @@ def _extreme(fn: Any, combine: Any, lowest: bool) -> Any:
         if where is not NONE and where is not True:
             if initial is NONE:
                 raise ValueError("reduction operation with where= requires to specify `initial`")
-            a = np.where(where, a, np.astype(np.asarray(initial), a.dtype))
+            a = np.where(where, a, np.asarray(initial).astype(a.dtype))
         y = front(a, axis, keepdims is True)
         return _initial(y, initial, combine)
 

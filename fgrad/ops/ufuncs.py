@@ -83,7 +83,7 @@ power = elementwise(np.power, _power_x, _power_y, impl=_power_impl)
 
 def _double(x: Any) -> Any:
     """At least double precision."""
-    return np.astype(x, np.result_type(x.dtype, np.float64)) if hasattr(x, "dtype") else x
+    return x.astype(np.result_type(x.dtype, np.float64)) if hasattr(x, "dtype") else x
 
 
 register(np.float_power, lambda x, y: power(_double(x), _double(y)))

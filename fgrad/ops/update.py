@@ -117,7 +117,7 @@ def _typed(value: Any, x: Any) -> Any:
     dtype = getattr(value, "dtype", None)
     if dtype is None:
         return np.asarray(value, x.dtype)
-    return value if dtype == x.dtype else np.astype(value, x.dtype)
+    return value if dtype == x.dtype else value.astype(x.dtype)
 
 
 def at(x: Any) -> At:

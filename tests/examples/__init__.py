@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import contract, index, reduce, shape, ufuncs
+from . import contract, index, newer, reduce, shape, ufuncs
 from .row import Operand as Operand
 from .row import Row as Row
 from .row import row as row
 
 TABLE: list[Row] = [
-    *ufuncs.ROWS, *reduce.ROWS, *shape.ROWS, *index.ROWS, *contract.ROWS,
+    *ufuncs.ROWS, *reduce.ROWS, *shape.ROWS, *index.ROWS, *contract.ROWS, *newer.ROWS,
 ]  # fmt: skip
 
 #: Functions that answer questions about shapes, dtypes and known values: they return no arrays

@@ -85,8 +85,6 @@ ROWS = [
     multilinear(np.linalg.matmul, [(2, 3), (3, 4)]),
     multilinear(np.vecdot, [(2, 3), (3,)]),
     multilinear(np.linalg.vecdot, [(3, 2), (3, 2)], lambda x, y: np.linalg.vecdot(x, y, axis=0)),
-    multilinear(np.matvec, [(4, 2, 3), (3,)]),
-    multilinear(np.vecmat, [(2,), (4, 2, 3)], bits=False),  # conjugates inside its loop
     *(
         multilinear(np.dot, shapes)
         for shapes in (

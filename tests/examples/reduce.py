@@ -75,13 +75,6 @@ ROWS = [
     row(np.cumprod, [(3, 0)], lambda x: np.cumprod(x, axis=1)),
     row(np.cumprod, [(3, 1)], lambda x: np.multiply.accumulate(x, axis=1)),
     linear(np.cumsum, [(3, 4)], lambda x: np.add.accumulate(x)),
-    linear(
-        np.cumulative_sum, [(3, 4)], lambda x: np.cumulative_sum(x, axis=1, include_initial=True)
-    ),
-    row(np.cumulative_prod, [(4,)], np.cumulative_prod),
-    row(
-        np.cumulative_prod, [(3, 4)], lambda x: np.cumulative_prod(x, axis=0, include_initial=True)
-    ),
     # Differences, integrals, averages, sorting.
     linear(np.diff, [(3, 4)]),
     linear(np.diff, [(4, 3)], lambda x: np.diff(x, 2, axis=0)),
