@@ -19,6 +19,8 @@ class Var:
 
     number: int
     aval: Aval
+    #: A Python number, which takes its dtype from the array beside it.
+    weak: bool = False
 
     @property
     def name(self) -> str:
@@ -101,6 +103,8 @@ class Graph:
                     describe(x),
                     "make a graph for these arguments with make_graph(f)(*args)",
                 )
+            if not isinstance(x, Tracer) and var.weak == hasattr(x, "dtype"):
+                x = x.item() if var.weak else var.aval.dtype.type(x)
             env[var] = x
 
         def read(a: Var | Const) -> Any:

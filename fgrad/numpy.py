@@ -57,31 +57,6 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     return _np.broadcast_to(value if dtype is None else value.astype(dtype), shape)
 
 
-def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Any:
-    """`numpy.linspace`; the ends may be traced."""
-    if not isinstance(start, _Tracer) and not isinstance(stop, _Tracer):
-        return _np.linspace(start, stop, num, endpoint, dtype=dtype, axis=axis)
-    shape = _np.broadcast_shapes(_shape_of(start), _shape_of(stop))
-    steps = _np.arange(num).reshape((-1, *(1,) * len(shape))) / max(num - 1 if endpoint else num, 1)
-    out = _np.moveaxis(start * (1 - steps) + stop * steps, 0, axis)
-    return out if dtype is None else out.astype(dtype)
-
-
-def meshgrid(*xi: Any, indexing: str = "xy") -> tuple[Any, ...]:
-    """`numpy.meshgrid` of traced or plain vectors, dense."""
-    n = len(xi)
-    order = list(range(n))
-    if indexing == "xy" and n > 1:
-        order[0], order[1] = 1, 0
-    lined = [
-        _np.reshape(x, tuple(-1 if k == order[i] else 1 for k in range(n)))
-        for i, x in enumerate(xi)
-    ]
-    return tuple(_np.broadcast_arrays(*lined))
-
-
 def _has_tracer(x: Any) -> bool:
     stack = [x]
     while stack:

@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import ops
-from .arrays import SMALL, aval, ndarray
+from .arrays import aval, ndarray
 from .core import PRIMITIVES, Primitive
 from .ops.reduce import spread
 from .reverse import LINEAR, NONE, UNARY, TapeTracer, fitted
@@ -57,12 +56,12 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                                 pull_y = partial(fitted, pull_y, shape_y, b.dtype)
                 if both_x:
                     if i < tape.inputs or a.base is not None:
-                        a = a.copy("K") if a.nbytes <= SMALL else tape.keep(a)
+                        a = tape.keep(a)
                 else:
                     a = None
                 if both_y:
                     if j < tape.inputs or b.base is not None:
-                        b = b.copy("K") if b.nbytes <= SMALL else tape.keep(b)
+                        b = tape.keep(b)
                 else:
                     b = None
                 kept = ans if both_ans else None
@@ -72,14 +71,14 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                     ans = impl(a, y)
                     if not shaped and a.shape != y.shape and a.shape != ans.shape:
                         pull_x = partial(fitted, pull_x, a.shape, a.dtype)
-                    b = (y.copy("K") if y.nbytes <= SMALL else tape.keep(y)) if left_y else None
+                    b = tape.keep(y) if left_y else None
                 elif type(y) is float and type(a) in (ndarray, np.float64):
                     ans = impl(a, y)
                 else:
                     return tape.binary(p, x, y)
                 if left_x:
                     if i < tape.inputs or a.base is not None:
-                        a = a.copy("K") if a.nbytes <= SMALL else tape.keep(a)
+                        a = tape.keep(a)
                 else:
                     a = aval(a) if shaped else None
                 kept = ans if left_ans else None
@@ -215,6 +214,5 @@ def _install() -> None:
     TapeTracer.T = property(_transposed)  # type: ignore[assignment, method-assign]
 
 
-assert ops  # imported for its declarations
 _square = unary_recorder(PRIMITIVES["square"])
 _install()

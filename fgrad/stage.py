@@ -54,7 +54,7 @@ class Stage(Trace):
         """A new variable that stands for ``value``."""
         x = StageTracer()
         x.owner, x.value = self, value
-        x.slot = Var(self.variables, aval(value))
+        x.slot = Var(self.variables, aval(value), not hasattr(value, "dtype"))
         self.variables += 1
         return x
 

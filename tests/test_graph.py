@@ -204,3 +204,13 @@ def test_dot_is_well_formed():
             if " -> " in line:
                 assert set(re.match(r"  (\w+) -> (\w+)", line).groups()) <= nodes
         assert len([n for n in nodes if re.fullmatch(r"op\d+", n)]) == len(graph.equations)
+
+
+def test_python_numbers_stay_weak():
+    """A graph made for a Python number gives the dtypes it was recorded with, and the reverse."""
+    x = np.ones(2, np.float32)
+    weak = make_graph(lambda s: s * x)(2.0)
+    strong = make_graph(lambda s: s * x)(np.float64(2.0))
+    for s in (3.0, np.float64(3.0), np.array(3.0)):
+        assert weak(s).dtype == np.float32
+        assert strong(s).dtype == np.float64

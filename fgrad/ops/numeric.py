@@ -109,5 +109,32 @@ def compress(condition: Any, a: Any, axis: Any = None, out: None = None) -> Any:
     return take(a, np.flatnonzero(condition), axis)
 
 
-for _fn in (diff, ediff1d, trapezoid, average, convolve, sort, compress):
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
+    dtype: Any = None, axis: int = 0, *, device: None = None,
+) -> Any:  # fmt: skip
+    """`numpy.linspace`; the ends may be traced."""
+    parts = num - 1 if endpoint else num
+    shape = np.broadcast_shapes(shape_of(start), shape_of(stop))
+    share = np.reshape(np.arange(num), (-1, *(1,) * len(shape))) / max(parts, 1)
+    kind = np.result_type(*(getattr(x, "dtype", x) for x in (start, stop)), 0.0)
+    points = np.moveaxis(start * (1 - share) + stop * share, 0, axis).astype(dtype or kind)
+    return (points, (stop - start) / parts) if retstep else points
+
+
+def meshgrid(
+    *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
+) -> tuple[Any, ...]:
+    """`numpy.meshgrid`."""
+    order = list(range(len(xi)))
+    if indexing == "xy" and len(xi) > 1:
+        order[0], order[1] = 1, 0
+    lined = [
+        np.reshape(x, tuple(-1 if k == place else 1 for k in range(len(xi))))
+        for x, place in zip(xi, order, strict=True)
+    ]
+    return tuple(lined) if sparse else tuple(np.broadcast_arrays(*lined))
+
+
+for _fn in (diff, ediff1d, trapezoid, average, convolve, sort, compress, linspace, meshgrid):
     register(getattr(np, _fn.__name__), _fn)

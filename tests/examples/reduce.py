@@ -85,6 +85,14 @@ ROWS = [
     linear(
         np.ediff1d, [(4,)], lambda x: np.ediff1d(x, to_end=[1.0, 2.0], to_begin=0.0), kind="smooth"
     ),
+    linear(np.linspace, [(2,), (2,)], lambda x, y: np.linspace(x, y, 4), bits=False),
+    linear(
+        np.linspace, [()], lambda x: np.linspace(0, x, 3, endpoint=False), bits=False, kind="smooth"
+    ),
+    linear(np.linspace, [(2,), ()], lambda x, y: np.linspace(x, y, 3, axis=-1), bits=False),
+    linear(np.meshgrid, [(2,), (3,)], np.meshgrid),
+    linear(np.meshgrid, [(2,), (3,), (2,)], lambda *xs: np.meshgrid(*xs, indexing="ij")),
+    linear(np.meshgrid, [(2,), (3,)], lambda *xs: np.meshgrid(*xs, sparse=True)),
     linear(np.trapezoid, [(3, 4)]),
     linear(np.trapezoid, [(3, 4)], lambda y: np.trapezoid(y, dx=0.5, axis=0)),
     multilinear(np.trapezoid, [(3, 4), (4,)], np.trapezoid),
