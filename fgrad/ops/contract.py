@@ -37,7 +37,9 @@ def _matmul_impl(x: Any, y: Any) -> Any:
     """`mm` where both give the same bits: contiguous matrices of float64 or of float32."""
     if (
         type(x) is ndarray and type(y) is ndarray and x.ndim == 2 and y.ndim == 2
-        and x.dtype is y.dtype and x.dtype.char in "df" and x.flags.forc and y.flags.forc
+        and x.dtype is y.dtype and x.dtype.char in "df"
+        # A matrix that owns its memory is contiguous, which is quicker to ask.
+        and (x.base is None or x.flags.forc) and (y.base is None or y.flags.forc)
     ):  # fmt: skip
         return x.dot(y)
     return np.matmul(x, y)
