@@ -316,8 +316,7 @@ class Tape(Trace):
                 _general(cts, g, pull_x, active, parents, ans, x, y)
                 continue
             old = cts[i]
-            # A traced array would refuse a deferred one as its right operand.
-            cts[i] = c if old is None else c + old if type(c) is Deferred else old + c
+            cts[i] = c if old is None else old + c if type(c) is not Deferred else _join(old, c)
         return [c.total() if type(c) is Deferred else c for c in cts]
 
 
@@ -348,7 +347,12 @@ def _general(
         if type(c) is not Deferred:
             c = unbroadcast(c, *_shape_dtype(operands[i]))
         old = cts[parent]
-        cts[parent] = c if old is None else c + old if type(c) is Deferred else old + c
+        cts[parent] = c if old is None else old + c if type(c) is not Deferred else _join(old, c)
+
+
+def _join(old: Any, c: Deferred) -> Any:
+    """The sum, by the longer of two deferred cotangents, or by the one that knows how to add."""
+    return old + c if type(old) is Deferred else c + old
 
 
 def fitted(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fgrad import grad, jvp, make_graph, tree, value_and_grad, vjp, vmap
 from fgrad.errors import ArgumentError, DtypeError, ShapeError, TreeError
+from fgrad.rules import Deferred
 
 X = np.array([1.0, 2.0, 3.0])
 Point = namedtuple("Point", "x y")
@@ -304,3 +305,19 @@ def test_a_batch_of_trees(p, size):
     for x, y in zip(tree.leaves(batch), tree.leaves(out), strict=True):
         np.testing.assert_array_equal(y, 2 * x)
         assert y.dtype == x.dtype
+
+
+def test_many_elements_of_one_array_are_added_once(monkeypatch):
+    """n times x[i] moves n parts of the cotangent, not n**2."""
+    moved = []
+    add = Deferred.__add__
+
+    def counted(self, other):
+        moved.append(len(other.parts) if isinstance(other, Deferred) else 0)
+        return add(self, other)
+
+    monkeypatch.setattr(Deferred, "__add__", counted)
+    n = 50
+    gradient = grad(lambda x: sum(x[i] * i for i in range(n)))(np.ones(n))
+    np.testing.assert_array_equal(gradient, np.arange(n))
+    assert sum(moved) < n
