@@ -234,7 +234,12 @@ def shield(answer: Any, operands: Sequence[Any]) -> Any:
     """
     if type(answer) is ndarray and answer.ndim:
         for x in operands:
-            if answer is x or (answer.base is not None and np.may_share_memory(answer, x)):
+            if answer is x or (
+                # A tracer's own trace has shielded the answer already.
+                answer.base is not None
+                and isinstance(x, (ndarray, np.generic))
+                and np.may_share_memory(answer, x)
+            ):
                 answer = answer.view()
                 answer.flags.writeable = False
                 break

@@ -42,6 +42,13 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                 b, j = y.value, y.slot
                 if a.dtype is not b.dtype:
                     return tape.binary(p, x, y)
+                # Kept before the answer is computed: what may fail, for Python numbers, comes first,
+                # so that `impl` is not called, and recorded by an outer transformation, twice.
+                kept_x = kept_y = None
+                if both_x:
+                    kept_x = tape.keep(a) if i < tape.inputs or a.base is not None else a
+                if both_y:
+                    kept_y = tape.keep(b) if j < tape.inputs or b.base is not None else b
                 ans = impl(a, b)
                 if not shaped:
                     shape_x, shape_y = a.shape, b.shape
@@ -54,35 +61,27 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                                 pull_y = _sum_columns
                             else:
                                 pull_y = partial(fitted, pull_y, shape_y, b.dtype)
-                if both_x:
-                    if i < tape.inputs or a.base is not None:
-                        a = tape.keep(a)
-                else:
-                    a = None
-                if both_y:
-                    if j < tape.inputs or b.base is not None:
-                        b = tape.keep(b)
-                else:
-                    b = None
                 kept = ans if both_ans else None
             else:
-                b, j = y, NONE
+                kept_y, j = y, NONE
                 if type(y) is ndarray and a.dtype is y.dtype:
+                    foreign = left_x and (i < tape.inputs or a.base is not None)
                     ans = impl(a, y)
                     if not shaped and a.shape != y.shape and a.shape != ans.shape:
                         pull_x = partial(fitted, pull_x, a.shape, a.dtype)
-                    b = tape.keep(y) if left_y else None
+                    kept_y = tape.keep(y) if left_y else None
                 elif type(y) is float and type(a) in (ndarray, np.float64):
+                    foreign = left_x and (i < tape.inputs or a.base is not None)
                     ans = impl(a, y)
                 else:
                     return tape.binary(p, x, y)
-                if left_x:
-                    if i < tape.inputs or a.base is not None:
-                        a = tape.keep(a)
-                else:
-                    a = aval(a) if shaped else None
+                kept_x = a
+                if not left_x:
+                    kept_x = aval(a) if shaped else None
+                elif foreign:
+                    kept_x = tape.keep(a)
                 kept = ans if left_ans else None
-            nodes.append((i, j, pull_x, pull_y, kept, a, b))
+            nodes.append((i, j, pull_x, pull_y, kept, kept_x, kept_y))
         except (AttributeError, TypeError):  # a Python number, a tape that has ended, no array
             return tape.binary(p, x, y)
         out = TapeTracer()
@@ -99,16 +98,17 @@ def _sum_columns(g: Any, ans: Any, x: Any, y: Any) -> Any:
     return g.dot(ones(g.shape[1], 1, g.dtype))
 
 
-def unary_recorder(p: Primitive) -> Callable[[Any], Any]:
-    """``record(x)`` for a tracer x."""
+def unary_recorder(p: Primitive, other: Callable[[Any], Any] | None = None) -> Callable[[Any], Any]:
+    """``record(x)`` for a tracer x; ``other(x)`` if it doesn't stand for an array."""
     impl, pull = p.impl, p.pull[0]
     keep_ans, keep_x = p.keep[0]
+    other = other or (lambda x: x.owner.unary(p, x, None))
 
     def record(x: Any) -> Any:
         tape, a = x.owner, x.value
         nodes = tape.nodes
         if nodes is None or (type(a) is not ndarray and type(a) is not np.float64):
-            return tape.unary(p, x, None)
+            return other(x)
         ans = impl(a)
         if ans.dtype is not a.dtype:
             return tape.unary(p, x, None)
@@ -217,5 +217,5 @@ def _install() -> None:
     TapeTracer.T = property(_transposed)  # type: ignore[assignment, method-assign]
 
 
-_square = unary_recorder(PRIMITIVES["square"])
+_square = unary_recorder(PRIMITIVES["square"], lambda x: ArrayTracer.__pow__(x, 2))
 _install()

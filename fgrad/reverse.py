@@ -207,8 +207,11 @@ class Tape(Trace):
         if type(ans) is ndarray and ans is below[0]:  # np.real of real values
             ans = ans.copy()
         keep_ans = any(p.needs(i, -1) for i in active)
+        # A linear function needs the same for each operand: to ask for each of the n operands of
+        # np.stack what the other n need takes n * n questions.
+        asking = active[:1] if p.shaped and len(p.pull) == 1 else active
         kept = [
-            self.keep(x) if any(p.needs(i, k) for i in active) else aval(x)
+            self.keep(x) if any(p.needs(i, k) for i in asking) else aval(x)
             for k, x in enumerate(below)
         ]
         nodes = self.nodes

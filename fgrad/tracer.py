@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .arrays import PYTHON_SCALARS
 from .core import FRONTS, Tracer, full_lower
 from .errors import NoRuleError, TracerConversionError, describe
 from .vocabulary import (
@@ -67,6 +68,11 @@ class ArrayTracer(Tracer):
     @property
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
+
+    @property
+    def base(self) -> Any:
+        """The array whose memory the value below shares, if any."""
+        return getattr(self.value, "base", None)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -149,11 +155,13 @@ class ArrayTracer(Tracer):
 
     # ------------------------------------------------------------------ methods of their own form
     def __pow__(self, y: Any) -> Any:
-        # x ** 2 is np.square(x), in NumPy too: the one power that is everywhere.
-        if type(y) in (int, float):
-            if y == 2:
+        # x ** 2 is np.square(x), in NumPy too: the one power that is everywhere. Not so of integers
+        # to the power 2.0, which are floats; and powers of a Python number are Python numbers.
+        if type(y) in (int, float) and not isinstance(full_lower(self), PYTHON_SCALARS):
+            inexact = self.dtype.kind in "fc"
+            if y == 2 and (inexact or type(y) is int):
                 return FRONTS[np.square](self)
-            if y in (0.5, -1) and self.dtype.kind in "fc":
+            if y in (0.5, -1) and inexact:
                 return FRONTS[np.sqrt if y == 0.5 else np.reciprocal](self)
         return FRONTS[np.power](self, y)
 

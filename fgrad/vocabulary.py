@@ -25,7 +25,8 @@ METHODS: dict[Any, Any] = {
     np.swapaxes: "swapaxes", np.squeeze: "squeeze", np.repeat: "repeat", np.round: "round",
     np.clip: "clip", np.dot: "dot", np.argsort: "argsort", np.diagonal: "diagonal",
     np.trace: "trace", np.nonzero: "nonzero", np.astype: "astype", np.copy: "copy",
-    np.take: "take", np.searchsorted: "searchsorted",
+    np.take: "take", np.searchsorted: "searchsorted", np.choose: "choose",
+    np.argpartition: "argpartition",
 }  # fmt: skip
 
 #: `np.add.reduce` and its like -> the function that does the same.

@@ -192,3 +192,43 @@ def test_plain_lists_of_arrays_follow_the_same_law():
         np.testing.assert_allclose(g, 2 * x, rtol=1e-6)
     same = grad(lambda p: np.sum(p[0] + p[1]))([params[0], params[0]])
     assert not np.shares_memory(*same)
+
+
+@pytest.mark.parametrize(
+    "f", [np.mean, np.var, lambda x: np.mean(x, axis=0), lambda x: np.mean(x, where=x > -1)]
+)
+def test_float16_arrays_of_more_entries_than_the_largest_float16(f):
+    x = np.linspace(0, 1, 70000).astype(np.float16)
+    value, g = value_and_grad(f)(x)
+    assert value == f(x)
+    assert value.dtype == g.dtype == np.float16
+    np.testing.assert_allclose(g, grad(f)(x.astype(np.float32)), atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, bool])
+@pytest.mark.parametrize("f", [lambda x: x**2.0, lambda x: x**2, lambda x: np.modf(x)[0]])
+def test_mapped_integers_become_what_numpy_makes_of_them(f, dtype):
+    x = np.array([0, 1, 100]).astype(dtype)
+    for out in (vmap(f)(x), make_graph(f)(x)(x)):
+        assert out.dtype == f(x).dtype
+        np.testing.assert_array_equal(out, f(x))
+
+
+def test_powers_of_a_python_number_are_weak():
+    """As in plain NumPy, where ``2.0 ** 2`` takes the dtype of the array beside it."""
+    a = np.ones(3, np.float32)
+    for f in (
+        lambda x: np.sum(x**2 * a),
+        lambda x: np.sum(a / x**-1),
+        lambda x: np.sum(x**0.5 * a),
+    ):
+        value, g = value_and_grad(f)(4.0)
+        assert value.dtype == f(4.0).dtype == np.float32
+        assert type(g) is float
+
+
+def test_modf_of_an_infinity():
+    fraction, whole = vjp(np.modf, np.array([np.inf, -np.inf, 2.5]))[0]
+    np.testing.assert_array_equal(fraction, [0.0, 0.0, 0.5])
+    np.testing.assert_array_equal(whole, [np.inf, -np.inf, 2.0])
+    np.testing.assert_array_equal(vjp(np.modf, np.array([2.5]))[1]((np.ones(1), np.ones(1)))[0], 1)

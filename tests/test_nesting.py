@@ -1,5 +1,6 @@
 """Any nesting to any order, and perturbation confusion in every mix."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 import fgrad
 from fgrad import grad, hessian, jacfwd, jacrev, jvp, make_graph, vjp, vmap
+from fgrad.core import PRIMITIVES
+from fgrad.reverse import Tape
 
 
 def by_grad(f):
@@ -196,3 +199,45 @@ def test_stop_gradient_under_every_transformation():
     assert graph(3.0) == 9.0
     assert grad(graph)(3.0) == 3.0
     assert grad(lambda p: fgrad.stop_gradient(p)["a"] * p["a"])({"a": 2.0}) == {"a": 2.0}
+
+
+@pytest.mark.parametrize(
+    "f", [lambda y, z: y * z, lambda y, z: y / z, np.hypot, lambda y, z: np.hypot(y, np.ones(3))]
+)
+def test_a_nested_operation_is_recorded_once(f):
+    """The short way onto the tape must not compute an answer before it hands over."""
+
+    def inner(x):
+        return np.sum(f(np.sin(x), np.cos(x)))
+
+    graph = str(make_graph(grad(inner))(np.ones(3))).splitlines()
+    before_the_sum = graph[1 : next(i for i, line in enumerate(graph) if " = sum(" in line)]
+    assert len(before_the_sum) == 3  # sin, cos and f
+
+
+def test_second_derivatives_of_many_rows():
+    """Rows that a loop has read are put together in one go, by a traced backward pass too."""
+    x = np.linspace(0, 1, 12)
+
+    def f(x):
+        return sum(x[i] * x[i] * x[i - 1] for i in range(12)) + np.sum(x[2:] ** 2)
+
+    expected = jacfwd(jacfwd(f))(x)
+    np.testing.assert_allclose(hessian(f)(x), expected)
+    np.testing.assert_allclose(jacrev(jacrev(f))(x), expected)
+    np.testing.assert_allclose(vmap(grad(f))(np.stack([x, x + 1]))[1], grad(f)(x + 1))
+    np.testing.assert_allclose(make_graph(grad(f))(x)(x + 1), grad(f)(x + 1))
+    rows = np.arange(24.0).reshape(12, 2)
+    twice = jvp(grad(lambda X: sum(np.sum(r**3) for r in X)), (rows,), (np.ones((12, 2)),))[1]
+    np.testing.assert_allclose(twice, 6 * rows)
+    assert str(make_graph(grad(f))(x)).count("index_add") < 4
+
+
+def test_stacking_asks_no_questions_for_each_pair_of_operands():
+    asked = []
+    spy = dataclasses.replace(
+        PRIMITIVES["concatenate"], needs=lambda i, k: bool(asked.append((i, k)))
+    )
+    tape = Tape("test", np.stack)
+    tape.process(spy, tape.watch([np.ones(1)] * 50), {"axis": -1})
+    assert 0 < len(asked) <= 100

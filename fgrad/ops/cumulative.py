@@ -146,6 +146,18 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
 register(np.array_equal, array_equal)
 
 
+def array_equiv(a1: Any, a2: Any) -> bool:
+    """`numpy.array_equiv`; it wants values that are known."""
+    try:
+        np.broadcast_shapes(shape_of(a1), shape_of(a2))
+    except ValueError:
+        return False
+    return bool(np.all(np.equal(a1, a2)))
+
+
+register(np.array_equiv, array_equiv)
+
+
 def _order(
     a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None
 ) -> Any:

@@ -149,7 +149,7 @@ def _scattered(parts: Sequence[Any], out: Any) -> Any:
         isinstance(y, Tracer) for _, arrays, g, _ in parts for y in (*arrays, g)
     )
     if not plain or not isinstance(parts[0][2], (ndarray, np.generic)):
-        for x, arrays, g, spec in parts:
+        for x, arrays, g, spec in _rows_together(parts):
             base = np.zeros(x.shape, x.dtype) if out is None else out
             out = bind_index_add(base, g, arrays, spec)
         return out
@@ -161,6 +161,16 @@ def _scattered(parts: Sequence[Any], out: Any) -> Any:
         else:
             out[join_index(spec, ())] += g
     return out
+
+
+def _rows_together(parts: Sequence[Any]) -> list[Any]:
+    """The parts of many ``x[i]`` as one: each would copy all of x, for n of them n * n elements."""
+    rows = [part for part in parts if len(part[3]) == 1 and type(part[3][0]) is int]
+    if len(rows) < 8:
+        return list(parts)
+    places = np.array([spec[0] for _, _, _, spec in rows])
+    rest = [part for part in parts if not (len(part[3]) == 1 and type(part[3][0]) is int)]
+    return [*rest, (rows[0][0], [places], np.stack([g for _, _, g, _ in rows]), (HERE,))]
 
 
 def _getitem_transpose(g: Array, x: Any, *arrays: Any, spec: Spec) -> Any:

@@ -25,7 +25,7 @@ def _concatenate_transpose(g: Array, *xs: Any, axis: int) -> Any:
         stop = start + x.shape[axis]
         out.append(g[(*lead, slice(start, stop))])
         start = stop
-    return out
+    return out if len(out) > 1 else out[0]
 
 
 @linear(

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..arrays import axes_from_end, ndim_of, shape_of
 from ..core import Array
-from ..errors import NoRuleError
 from ..rules import line_up, primitive, total, unbroadcast
 from ..tracer import register
 from .contract import mT
@@ -151,7 +150,7 @@ def _norm(x: Any, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """`numpy.linalg.norm`: all vector norms, and the matrix norms that are sums or maxima.
+    """`numpy.linalg.norm`: all norms of vectors and of matrices.
 
     At 0 the derivative is 0, the subgradient of least norm.
     """
@@ -175,12 +174,12 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
     row, column = (i % n for i in axes)
     if ord in ("fro", "f"):
         return _norm(x, 2, axes_from_end(axes, n), keepdims)
+    if ord in (2, -2, "nuc"):
+        s = np.linalg.svd(np.moveaxis(x, (row, column), (-2, -1)), compute_uv=False)
+        y = (np.sum if ord == "nuc" else np.max if ord == 2 else np.min)(s, axis=-1)
+        return np.expand_dims(y, (row, column)) if keepdims else y
     if ord not in (1, -1, np.inf, -np.inf):
-        raise NoRuleError(
-            f"`np.linalg.norm` of a matrix with ord={ord!r} has no rule in fgrad.",
-            repr(x),
-            "use 'fro', 1, -1, inf or -inf; or compute it with NumPy outside the function",
-        )
+        raise ValueError("Invalid norm order for matrices.")
     inner, outer = (row, column) if abs(ord) == 1 else (column, row)
     sums = np.sum(np.abs(x), axis=inner, keepdims=True)
     y = (np.max if ord > 0 else np.min)(sums, axis=outer, keepdims=True)

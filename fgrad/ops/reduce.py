@@ -87,11 +87,17 @@ def _with_initial(front: Any, combine: Any) -> Any:
 register(np.sum, _with_initial(sum_, np.add))
 
 
+def _over(total: Any, n: Any) -> Any:
+    """``total / n``, in two steps where n as a float16 would be infinite: they end at 65504."""
+    large = isinstance(n, (int, float)) and n > 65504
+    return total / 4096.0 / (n / 4096.0) if large else total / n
+
+
 def _mean_spread(g: Array, x: Any, axis: tuple[int, ...], keepdims: bool) -> Array:
     n, shape = 1, x.shape
     for i in axis:
         n *= shape[i]
-    g = g / n
+    g = _over(g, n)
     if isinstance(g, np.generic):
         out = np.empty(shape, g.dtype)
         out.fill(g)
@@ -132,8 +138,11 @@ def mean(
         dtype = np.float64
     if where is NONE or where is True:
         return _mean(prepare(a, dtype, NONE, 0), axis, keepdims)
+    half = dtype is None and a.dtype == np.float16  # NumPy, too, adds up float16 in float32
+    dtype = np.float32 if half else dtype
     total = np.sum(a, axis=axis, dtype=dtype, keepdims=keepdims is True, where=where)
-    return total / _count(where, a.shape, axis, keepdims, total.dtype)
+    mean = total / _count(where, a.shape, axis, keepdims, total.dtype)
+    return mean.astype(np.float16) if half else mean
 
 
 def _count(where: Any, shape: tuple[int, ...], axis: Any, keepdims: Any, dtype: Any) -> Any:
@@ -162,7 +171,7 @@ def var(
         n *= shape_of(a)[i]
     if where is not NONE:
         n = _count(where, a.shape, axes, keepdims, d.dtype)
-    return np.sum(d, axis=axes, keepdims=keepdims is True, **keep) / (n - ddof)
+    return _over(np.sum(d, axis=axes, keepdims=keepdims is True, **keep), n - ddof)
 
 
 def std(a: Any, *args: Any, **kwargs: Any) -> Any:

@@ -337,4 +337,14 @@ isclose = constant(np.isclose, _isclose, batch=line_up)
 round_ = constant(np.round, _round)
 register(np.around, round_)
 register(np.divmod, lambda x, y: (np.floor_divide(x, y), np.remainder(x, y)))
-register(np.modf, lambda x: (x - np.trunc(x), np.trunc(x)))
+
+
+def modf(x: Any) -> tuple[Any, Any]:
+    """`numpy.modf`: the fraction, 0 of an infinity, and the whole part."""
+    if x.dtype.kind in "biu":  # mapped integers become floats of NumPy's choice
+        x = x.astype(np.modf(np.zeros((), x.dtype))[0].dtype)
+    whole = np.trunc(x)
+    return np.where(np.isinf(x), 0, x - np.where(np.isinf(x), 0, whole)), whole
+
+
+register(np.modf, modf)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import contract, index, newer, reduce, shape, ufuncs
+from . import contract, decompositions, fft, index, newer, numeric, reduce, shape, ufuncs
 from .row import Operand as Operand
 from .row import Row as Row
 from .row import row as row
 
 TABLE: list[Row] = [
     *ufuncs.ROWS, *reduce.ROWS, *shape.ROWS, *index.ROWS, *contract.ROWS, *newer.ROWS,
+    *numeric.ROWS, *fft.ROWS, *decompositions.ROWS,
 ]  # fmt: skip
 
 #: Functions that answer questions about shapes, dtypes and known values: they return no arrays
 #: that depend on the values of their arguments in a way that the laws could test.
 FACTS = {
     np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.common_type, np.result_type,
-    np.can_cast, np.nonzero, np.flatnonzero, np.array_equal,
+    np.can_cast, np.nonzero, np.flatnonzero, np.array_equal, np.array_equiv,
 }  # fmt: skip
