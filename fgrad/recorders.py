@@ -42,7 +42,7 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                 b, j = y.value, y.slot
                 if a.dtype is not b.dtype:
                     return tape.binary(p, x, y)
-                # Kept before the answer is computed: what may fail, for Python numbers, comes first,
+                # Kept before the answer is computed: what fails for Python numbers comes first,
                 # so that `impl` is not called, and recorded by an outer transformation, twice.
                 kept_x = kept_y = None
                 if both_x:

@@ -3,8 +3,8 @@
 In the rules G is the conjugate of a cotangent: in G, adjoints are conjugate transposes, as in the
 literature (M. Giles, Collected matrix derivative results, 2008; Z. Wan and S. Zhang, Automatic
 differentiation for complex valued SVD, 2019). Matrices taken to be Hermitian count as their
-Hermitian part, so the two triangles of a gradient agree. Vectors of equal values may be turned
-into each other: the derivative does not turn them, and is right for what does not depend on it.
+Hermitian part, so the two triangles of a gradient agree. Where values are equal their vectors have
+no derivative: it is NaN for a function that reads them, and right for one that reads the values.
 """
 
 from __future__ import annotations
@@ -58,13 +58,20 @@ def _spread(s: Array, like: Array) -> Array:
     return np.where(eye(like), np.expand_dims(s, -1), 0)
 
 
-def _gaps(s: Array) -> Array:
-    """1 / (s_j - s_i), and 0 where the two are equal up to rounding."""
+def _over_gaps(s: Array, x: Array) -> Array:
+    """x_ij / (s_j - s_i), the speed at which vectors i and j turn into each other.
+
+    Where the two values are equal (up to rounding), it is 0 if x_ij is, else NaN: how fast they
+    turn then depends on how fast the values part, which a first derivative doesn't tell.
+    """
     gap = np.expand_dims(s, -2) - np.expand_dims(s, -1)
-    size, n = np.abs(s), shape_of(s)[-1]
-    limit = n * float(np.finfo(s.dtype).eps) * np.max(size, axis=-1, keepdims=True, initial=0)
+    rounding = 8 * shape_of(s)[-1] * float(np.finfo(s.dtype).eps)
+    size, turning = np.abs(s), np.abs(x)
+    limit = rounding * np.max(size, axis=-1, keepdims=True, initial=0)
     same = np.less_equal(np.abs(gap), np.expand_dims(limit, -1))
-    return np.where(same, 0, 1 / np.where(same, 1, gap))
+    some = turning > rounding * np.max(turning, axis=(-2, -1), keepdims=True, initial=0)
+    lost = np.logical_and(np.logical_and(same, some), np.logical_not(eye(x)))
+    return np.where(lost, np.nan, np.where(same, 0, x) / np.where(same, 1, gap))
 
 
 def _given(g: Any, ans: Any, i: int) -> Array:
@@ -106,14 +113,14 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
 def _eigh_jvp(ts: Any, ans: Any, a: Any, *, UPLO: str) -> Any:
     w, v = ans
     inside = _product(mH(v), _hermitian(ts[0]), v)
-    return np.real(_diagonal(inside)), np.matmul(v, _gaps(w) * inside)
+    return np.real(_diagonal(inside)), np.matmul(v, _over_gaps(w, inside))
 
 
 def _eigh_vjp(g: Any, ans: Any, a: Any, *, UPLO: str) -> Array:
     w, v = ans
     inside = _spread(_given(g, ans, 0), v)
     if 1 in g:
-        inside = inside + _gaps(w) * np.matmul(mH(v), _given(g, ans, 1))
+        inside = inside + _over_gaps(w, np.matmul(mH(v), _given(g, ans, 1)))
     return np.conj(_hermitian(_product(v, inside, mH(v))))
 
 
@@ -154,7 +161,7 @@ def _eigvalsh_vjp(g: Array, a: Array, UPLO: Any) -> Array:
 def _eig_jvp(ts: Any, ans: Any, a: Any) -> Any:
     w, v = ans
     inside = np.linalg.solve(v, np.matmul(ts[0], v))
-    turn = np.matmul(v, _gaps(w) * inside)
+    turn = np.matmul(v, _over_gaps(w, inside))
     # Eigenvectors keep their length, and turn no further in phase than they must.
     along = np.sum(np.conj(v) * turn, axis=-2)
     t = _diagonal(inside), turn - _columns(v, along)
@@ -167,7 +174,7 @@ def _eig_vjp(g: Any, ans: Any, a: Any) -> Array:
     if 1 in g:
         turn = _given(g, ans, 1)
         turn = turn - _columns(v, np.sum(np.conj(v) * turn, axis=-2))
-        inside = inside + np.conj(_gaps(w)) * np.matmul(mH(v), turn)
+        inside = inside + _over_gaps(np.conj(w), np.matmul(mH(v), turn))
     return np.conj(np.linalg.solve(mH(v), np.matmul(inside, mH(v))))
 
 
@@ -257,7 +264,7 @@ def _svd_jvp(ts: Any, ans: Any, a: Any) -> Any:
     v, t = mH(vh), ts[0]
     inside = _product(mH(u), t, v)
     # Of a complex matrix only the sum of the phases of u and v is fixed: both turn by half.
-    both = _gaps(s) * _hermitian(inside)
+    both = _over_gaps(s, _hermitian(inside))
     apart = _sums(s) * (inside - mH(inside)) / 2
     du, dv = np.matmul(u, both + apart), np.matmul(v, both - apart)
     rows, columns = shape_of(t)[-2:]
@@ -272,7 +279,7 @@ def _svd_vjp(g: Any, ans: Any, a: Any) -> Array:
     u, s, vh = ans
     g_u, g_v = _given(g, ans, 0), mH(_given(g, ans, 2))
     left, right = np.matmul(mH(u), g_u), np.matmul(vh, g_v)
-    both, apart = _gaps(s) * (left + right), _sums(s) * (left - right)
+    both, apart = _over_gaps(s, left + right), _sums(s) * (left - right)
     inside = _spread(_given(g, ans, 1), left) + _hermitian(both) + (apart - mH(apart)) / 2
     c = _product(u, inside, vh)
     rows, columns = a.shape[-2:]
