@@ -22,6 +22,8 @@ from .rules import ones
 from .tracer import ArrayTracer
 from .vocabulary import BINARY_OPERATORS
 
+float64 = np.float64
+
 
 def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
     """``record(x, y)`` for a tracer x and anything that it may meet."""
@@ -35,15 +37,15 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
     def record(x: Any, y: Any) -> Any:
         try:
             tape, a = x.owner, x.value
+            if type(a) is not ndarray and type(a) is not float64:
+                return tape.binary(p, x, y)  # such as a traced value of an outer transformation
             nodes = tape.nodes
             i, slot = x.slot, len(nodes)
             pull_x, pull_y = pull_left, pull_right
             if type(y) is TapeTracer and y.owner is tape:
                 b, j = y.value, y.slot
-                if a.dtype is not b.dtype:
+                if (type(b) is not ndarray and type(b) is not float64) or a.dtype is not b.dtype:
                     return tape.binary(p, x, y)
-                # Kept before the answer is computed: what fails for Python numbers comes first,
-                # so that `impl` is not called, and recorded by an outer transformation, twice.
                 kept_x = kept_y = None
                 if both_x:
                     kept_x = tape.keep(a) if i < tape.inputs or a.base is not None else a
@@ -70,7 +72,7 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                     if not shaped and a.shape != y.shape and a.shape != ans.shape:
                         pull_x = partial(fitted, pull_x, a.shape, a.dtype)
                     kept_y = tape.keep(y) if left_y else None
-                elif type(y) is float and type(a) in (ndarray, np.float64):
+                elif type(y) is float:
                     foreign = left_x and (i < tape.inputs or a.base is not None)
                     ans = impl(a, y)
                 else:
@@ -82,7 +84,7 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                     kept_x = tape.keep(a)
                 kept = ans if left_ans else None
             nodes.append((i, j, pull_x, pull_y, kept, kept_x, kept_y))
-        except (AttributeError, TypeError):  # a Python number, a tape that has ended, no array
+        except (AttributeError, TypeError):  # a tape that has ended, an operand that is no array
             return tape.binary(p, x, y)
         out = TapeTracer()
         out.owner, out.value, out.slot = tape, ans, slot
@@ -107,7 +109,7 @@ def unary_recorder(p: Primitive, other: Callable[[Any], Any] | None = None) -> C
     def record(x: Any) -> Any:
         tape, a = x.owner, x.value
         nodes = tape.nodes
-        if nodes is None or (type(a) is not ndarray and type(a) is not np.float64):
+        if nodes is None or (type(a) is not ndarray and type(a) is not float64):
             return other(x)
         ans = impl(a)
         if ans.dtype is not a.dtype:

@@ -69,11 +69,6 @@ class ArrayTracer(Tracer):
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
 
-    @property
-    def base(self) -> Any:
-        """The array whose memory the value below shares, if any."""
-        return getattr(self.value, "base", None)
-
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object")
