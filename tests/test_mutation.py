@@ -110,7 +110,11 @@ def test_writing_into_the_results_of_vjp_changes_no_gradient(name, size):
 def test_ufunc_at_writes_into_read_only_arrays_but_is_noticed():
     x = fresh(SIZES["large"])
     _, pullback = vjp(np.sin, x)
-    np.add.at(x, [0], 1.0)  # NumPy (2.4) doesn't look at the flag here
+    try:
+        np.add.at(x, [0], 1.0)  # NumPy 2.4 doesn't look at the flag here
+    except ValueError:  # later ones do
+        np.testing.assert_array_equal(pullback(np.ones(len(x)))[0], np.cos(x))
+        return
     with pytest.raises(FgradError, match=r"changed in place(.|\n)*after the gradient"):
         pullback(np.ones(len(x)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 import fgrad
@@ -42,13 +44,20 @@ BINARY = [
 ]  # fmt: skip
 
 TRUTH = [np.signbit, np.isfinite, np.isinf, np.isnan, np.logical_not]
-ROUNDING = [np.floor, np.ceil, np.trunc, np.rint, np.fix, np.spacing]
+ROUNDING = [np.floor, np.ceil, np.trunc, np.rint, np.spacing]
 COMPARISONS = [
     np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal, np.logical_and,
     np.logical_or, np.logical_xor, np.floor_divide,
 ]  # fmt: skip
 INTEGERS = [np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift, np.right_shift, np.gcd,
             np.lcm]  # fmt: skip
+
+
+def _fix(x):
+    with warnings.catch_warnings():  # NumPy 2.5 wants np.trunc in its place
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return np.fix(x)
+
 
 ROWS = [
     *(row(f, [x], complex=c) for f, x, c in SMOOTH),
@@ -121,6 +130,7 @@ ROWS = [
     constant(fgrad.stop_gradient, [(2, 3)], fgrad.stop_gradient),
     # Piecewise constant.
     *(constant(f, [(2, 3)]) for f in (*TRUTH, *ROUNDING)),
+    constant(np.fix, [(2, 3)], _fix),
     *(constant(f, [(2, 3)], lambda x, f=f: f(np.where(x > 0, np.inf, x - x))) for f in TRUTH),
     *(constant(f, [(2, 1), R(2, low=0.3)]) for f in COMPARISONS),
     constant(np.isnan, [(2, 3)], lambda x: np.isnan(np.where(x > 0, np.nan, x))),
