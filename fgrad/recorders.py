@@ -188,7 +188,7 @@ def _transposed(self: Any) -> Any:
 
 
 def _pull_transposed(g: Any, ans: Any, x: Any) -> Any:
-    # What follows mixes it with arrays in C order, which takes three times as long as copying it.
+    # What follows mixes it with arrays in C order, which costs more than to copy it once.
     if type(g) is ndarray and 64 < g.size <= 65536 and g.flags.c_contiguous:
         return g.T.copy()
     return g.T

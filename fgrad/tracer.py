@@ -291,8 +291,8 @@ class MissingMethodError(NoRuleError, AttributeError):
 class _Missing:
     """Such an attribute, which says what to do instead.
 
-    One for each, and no ``__getattr__``: CPython reads the attributes of a class that has one by
-    a way that takes ten times as long, ``x.value`` included.
+    One for each, and no ``__getattr__``: CPython doesn't specialise reading the attributes of a
+    class that has one, ``x.value`` included, and each operation reads several.
     """
 
     def __init__(self, name: str) -> None:
