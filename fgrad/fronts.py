@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .core import PRIMITIVES, Params, Primitive, Tracer, bind
+from .elsewhere import qualified
 from .errors import NoRuleError
 from .tracer import register
 
@@ -16,10 +17,10 @@ Canonical = Callable[..., tuple[Sequence[Any], Params]]
 
 
 def name_of_function(fn: Callable[..., Any]) -> str:
-    """``sum``, ``linalg.norm``."""
-    module = (getattr(fn, "__module__", None) or "numpy").removeprefix("numpy").lstrip(".")
-    name: str = fn.__name__
-    return f"{module}.{name}" if module in ("linalg", "fft") else name
+    """``sum``, ``linalg.norm``, ``scipy.special.gamma``."""
+    if (fn.__module__ if hasattr(fn, "__module__") else "").startswith("fgrad."):
+        return fn.__name__
+    return qualified(fn).removeprefix("np.")
 
 
 def declare_front(

@@ -11,7 +11,6 @@ functions, and makes arrays from lists that hold traced values:
 
 from __future__ import annotations
 
-import functools as _functools
 from typing import Any
 
 import numpy as _np
@@ -21,6 +20,8 @@ from .arrays import check_operand as _check_operand
 from .arrays import shape_of as _shape_of
 from .core import FRONTS as _FRONTS
 from .core import Tracer as _Tracer
+from .doors import door as _door
+from .doors import has_tracer as _has_tracer
 from .errors import ShapeError as _ShapeError
 
 
@@ -57,17 +58,6 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     return _np.broadcast_to(value if dtype is None else value.astype(dtype), shape)
 
 
-def _has_tracer(x: Any) -> bool:
-    stack = [x]
-    while stack:
-        y = stack.pop()
-        if isinstance(y, _Tracer):
-            return True
-        if isinstance(y, (list, tuple)):
-            stack.extend(y)
-    return False
-
-
 def _build(x: Any) -> Any:
     """Stack nested sequences from the inside out."""
     if isinstance(x, (list, tuple)):
@@ -86,19 +76,8 @@ def _build(x: Any) -> Any:
     return x if hasattr(x, "dtype") else _np.asarray(x)
 
 
-def _function(fn: Any, front: Any) -> Any:
-    """NumPy's function for plain arguments, ours where one of them is traced."""
-
-    @_functools.wraps(fn)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        traced = _has_tracer(args) or (kwargs and _has_tracer((*kwargs.values(),)))
-        return front(*args, **kwargs) if traced else fn(*args, **kwargs)
-
-    return call
-
-
 _FUNCTIONS = {
-    fn.__name__: _function(fn, front)
+    fn.__name__: _door(fn, front)
     for fn, front in _FRONTS.items()
     if getattr(_np, getattr(fn, "__name__", ""), None) is fn and not isinstance(fn, _np.ufunc)
 }

@@ -72,7 +72,7 @@ def total(terms: Sequence[Any]) -> Any:
 def elementwise(
     fn: Callable[..., Any], *partials: Any, impl: Callable[..., Any] | None = None
 ) -> Callable[..., Any]:
-    """Declare a ufunc of one or two operands by its partial derivatives.
+    """Declare a ufunc by its partial derivatives.
 
     Args:
         fn: NumPy's function.
@@ -104,11 +104,13 @@ def elementwise(
 
     p = Primitive(
         name=name_of_function(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=line_up,
-        needs=needs, keep=_keep(needs, n), pull=tuple(terms),
+        needs=needs, keep=_keep(needs, n) if n < 3 else (), pull=tuple(terms) if n < 3 else (),
     )  # fmt: skip
     if n == 1:
         return declare_front(fn, p, unary_front(p))
-    return declare_front(fn, p, binary_front(p), operator_of(p))
+    if n == 2:
+        return declare_front(fn, p, binary_front(p), operator_of(p))
+    return declare_front(fn, p, lambda *operands: bind(p, operands, {}))
 
 
 def _keep(needs: Callable[[int, int], bool], n: int) -> tuple[tuple[bool, ...], ...]:
@@ -148,7 +150,9 @@ def _term(d: Any, n: int) -> Callable[..., Any] | None:
         return {1: lambda t, ans, x, y: t, -1: lambda t, ans, x, y: -t}[d]
     if n == 1:
         return lambda t, ans, x: t * d(ans, x)
-    return lambda t, ans, x, y: t * d(ans, x, y)
+    if n == 2:
+        return lambda t, ans, x, y: t * d(ans, x, y)
+    return lambda t, ans, *xs: t * d(ans, *xs)
 
 
 # ------------------------------------------------------------------ linear

@@ -15,6 +15,7 @@ import numpy as np
 
 from .arrays import PYTHON_SCALARS
 from .core import FRONTS, Tracer, full_lower
+from .elsewhere import instead_of_scipy, late_front, qualified
 from .errors import NoRuleError, TracerConversionError, describe
 from .vocabulary import (
     ACCUMULATIONS,
@@ -118,10 +119,10 @@ class ArrayTracer(Tracer):
     # ------------------------------------------------------------------ NumPy's protocols
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
-            front = FRONTS.get(ufunc)
+            front = FRONTS.get(ufunc) or late_front(ufunc)
             if front is not None:
                 return front(*_ufunc_keywords(ufunc, inputs, kwargs) if kwargs else inputs)
-            raise no_rule(_qualified(ufunc))
+            raise no_rule(qualified(ufunc))
         if method == "outer" and ufunc in FRONTS:
             x, y = inputs
             x = np.reshape(x, (*np.shape(x), *(1,) * np.ndim(y)))
@@ -140,12 +141,12 @@ class ArrayTracer(Tracer):
                 f"np.{ufunc.__name__}.at(a, i, v) with " + ", ".join(map(describe, inputs)),
                 "make a changed copy: fgrad.at(x)[i].add(v) (set, multiply, min, max)",
             )
-        raise no_rule(f"{_qualified(ufunc)}.{method}")
+        raise no_rule(f"{qualified(ufunc)}.{method}")
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         front = FRONTS.get(func)
         if front is None:
-            raise no_rule(_qualified(func), INSTEAD.get(func))
+            raise no_rule(qualified(func), INSTEAD.get(func))
         return front(*args, **kwargs)
 
     # ------------------------------------------------------------------ methods of their own form
@@ -207,7 +208,8 @@ class ArrayTracer(Tracer):
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise self.cannot_become(
             "a NumPy array",
-            "pick from a plain array by a traced index with fgrad.numpy.take(a, i, axis=0)"
+            instead_of_scipy()
+            or "pick from a plain array by a traced index with fgrad.numpy.take(a, i, axis=0)"
             if self.dtype.kind in "iu"
             else "call NumPy's functions on the traced value itself; for lists that hold one use "
             "np.stack([x, y]), np.concatenate([x, y]) or fgrad.numpy.array([x, 1.0]); for another "
@@ -344,15 +346,6 @@ def register(
                 setattr(ArrayTracer, name, operator)
     for name in METHODS.get(fn, "").split():
         setattr(ArrayTracer, name, front)
-
-
-def _qualified(func: Any) -> str:
-    """``np.linalg.norm`` for ``numpy.linalg.norm``; a ufunc of elsewhere by its bare name."""
-    name = getattr(func, "__name__", repr(func))
-    if isinstance(func, np.ufunc):
-        return f"np.{name}" if getattr(np, name, None) is func else name
-    module = getattr(func, "__module__", None) or "numpy"
-    return f"{module}.{name}".replace("numpy.", "np.", 1)
 
 
 def _ufunc_keywords(ufunc: Any, inputs: tuple[Any, ...], kwargs: Any) -> tuple[Any, ...]:

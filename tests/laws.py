@@ -14,9 +14,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import scipy
+import scipy.cluster.vq
+import scipy.sparse.linalg
+import scipy.spatial.transform
 
 import fgrad
 import fgrad.numpy
+import fgrad.scipy.cluster.vq
+import fgrad.scipy.sparse.linalg
+import fgrad.scipy.spatial.transform
 from fgrad import tree
 
 from .examples import Row
@@ -234,11 +241,28 @@ def dtypes(row: Row) -> None:
             close(cts, exact, f"{row}: {dtype} cotangents are right", rtol=3e-5)
 
 
-# ------------------------------------------------------------------ 7 and 8: NumPy
+# ------------------------------------------------------------------ 7 and 8: NumPy, SciPy
+#: The names of modules in the rows' calls -> ours and theirs.
+LIBRARIES: dict[str, tuple[Any, Any]] = {
+    "np": (fgrad.numpy, np),
+    "special": (fgrad.scipy.special, scipy.special),
+    "linalg": (fgrad.scipy.linalg, scipy.linalg),
+    "stats": (fgrad.scipy.stats, scipy.stats),
+    "signal": (fgrad.scipy.signal, scipy.signal),
+    "sfft": (fgrad.scipy.fft, scipy.fft),
+    "ndimage": (fgrad.scipy.ndimage, scipy.ndimage),
+    "interpolate": (fgrad.scipy.interpolate, scipy.interpolate),
+    "transform": (fgrad.scipy.spatial.transform, scipy.spatial.transform),
+    "vq": (fgrad.scipy.cluster.vq, scipy.cluster.vq),
+    "integrate": (fgrad.scipy.integrate, scipy.integrate),
+    "sparse_linalg": (fgrad.scipy.sparse.linalg, scipy.sparse.linalg),
+}
+
+
 def value(row: Row, dtype: Any = np.float64) -> None:
-    """Law 7: the value under jvp and vjp is NumPy's own."""
+    """Law 7: the value under jvp and vjp is NumPy's own, or SciPy's own."""
     xs = row.arguments(0, dtype)
-    want = row.call(*xs)
+    want = by(row, 1)(*xs)
     h, moving = row.fix(xs)
     equal = same_bits if row.bits else close
     if not moving:
@@ -248,23 +272,26 @@ def value(row: Row, dtype: Any = np.float64) -> None:
     equal(fgrad.vjp(h, *moving)[0], want, f"{row}: value under vjp = NumPy's")
 
 
-def with_module(call: F, module: Any) -> F:
-    """The call with another module for `np`."""
-    if not isinstance(call, types.FunctionType) or call.__module__.startswith("numpy"):
-        return getattr(module, call.__name__) if getattr(np, call.__name__, None) is call else call
-    return types.FunctionType(
-        call.__code__,
-        {**call.__globals__, "np": module},
-        call.__name__,
-        call.__defaults__,
-        call.__closure__,
-    )
+def by(row: Row, which: int) -> F:
+    """The row's call with the functions of our modules (0) or of theirs (1)."""
+    call: Any = row.call
+    if isinstance(call, types.FunctionType) and call.__module__.startswith("tests."):
+        new = {k: v[which] for k, v in LIBRARIES.items() if k in call.__globals__}
+        names = {**call.__globals__, **new}
+        return types.FunctionType(
+            call.__code__, names, call.__name__, call.__defaults__, call.__closure__
+        )
+    for modules in LIBRARIES.values():  # the function itself
+        name = getattr(call, "__name__", "")
+        if call in (getattr(m, name, None) for m in modules):
+            return getattr(modules[which], name)
+    return call
 
 
 def protocols(row: Row, dtype: Any = np.float64) -> None:
     """Law 8: NumPy's functions on traced values = fgrad.numpy's, there and on plain arrays."""
     xs = row.arguments(0, dtype)
-    ours = with_module(row.call, fgrad.numpy)
+    ours = by(row, 0)
     h, moving = row.fix(xs)
     k, _ = Row(row.of, row.operands, ours).fix(xs)
     equal = same_bits if row.bits else close

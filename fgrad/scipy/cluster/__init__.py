@@ -1,0 +1,1 @@
+"""Vector quantisation, as in `scipy.cluster`."""

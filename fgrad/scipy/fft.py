@@ -1,0 +1,1 @@
+"""The cosine and sine transforms of `scipy.fft`, and its Fourier transforms."""

@@ -1,0 +1,1 @@
+"""Integrals of samples and of differential equations, as in `scipy.integrate`."""

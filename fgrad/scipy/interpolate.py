@@ -1,0 +1,1 @@
+"""Interpolation on grids and by splines, as in `scipy.interpolate`."""

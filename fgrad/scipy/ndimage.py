@@ -1,0 +1,1 @@
+"""Interpolation in arrays, as in `scipy.ndimage`."""

@@ -1,0 +1,1 @@
+"""The functions of `scipy.signal` on traced signals."""

@@ -1,0 +1,1 @@
+"""Iterative solvers, as in `scipy.sparse`."""

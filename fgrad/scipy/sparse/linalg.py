@@ -1,0 +1,1 @@
+"""Iterative solvers of linear systems, as in `scipy.sparse.linalg`."""

@@ -1,0 +1,1 @@
+"""Rotations, as in `scipy.spatial`."""

@@ -1,0 +1,7 @@
+"""Rows of the methods of numpy.ndarray."""
+
+from __future__ import annotations
+
+from .row import Row
+
+ROWS: list[Row] = []
