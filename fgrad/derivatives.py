@@ -68,9 +68,10 @@ def value_and_grad(
         chosen = args[k] if positional else selection.take(args, kwargs)
         leaves, structure, active = open_argument(chosen, "grad", allow_int, holomorphic)
         tape = Tape("grad", f)
-        tracers: Any = tape.watch(leaves if active is None else [leaves[i] for i in active])
-        if active is not None:
-            tracers = _fill(leaves, active, tracers)
+        if active is None:
+            tracers: Any = tape.watch(leaves, 0 if structure is None else 1)
+        else:
+            tracers = _fill(leaves, active, tape.watch([leaves[i] for i in active]))
         if structure is not None:
             tracers = structure.unflatten(tracers)
         if positional:
@@ -241,7 +242,6 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **kwargs: A
     leaves, structure = tree.flatten(primals)
     check_differentiable(leaves, primals, "vjp")
     tape = Tape("vjp", f)
-    tape.witness = True
     try:
         out = run(tape, f, tree.unflatten(structure, tape.watch(leaves)), kwargs)
         aux = None

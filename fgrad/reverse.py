@@ -24,15 +24,17 @@ import numpy as np
 
 from .arrays import (
     PYTHON_SCALARS,
+    ALONE,
     SMALL,
+    SPARE,
     Hold,
     aval,
     check_operand,
     digest,
-    glimpse,
     lock,
     lockable,
     ndarray,
+    references,
     release,
     shield,
 )
@@ -65,16 +67,14 @@ class Parts:
 class Tape(Trace):
     """The record of one run of a function."""
 
-    #: Whether to take fingerprints of the arrays that are held, for a pullback that comes later.
-    witness = False
-
     def __init__(self, name: str, fn: Callable[..., Any]) -> None:
         self.level, self.name, self.fn = Trace._serial(), name, fn
         #: The records, until the tape is finished; then they are in `record`.
         self.nodes: Any = []
         self.inputs = 0
+        self.spare = SPARE
         self.holds: list[Hold] = []
-        self.held: dict[int, tuple[Any, bytes]] = {}
+        self.held: dict[int, tuple[Any, Any]] = {}
 
     def finish(self) -> None:
         if self.nodes is not None:
@@ -82,15 +82,29 @@ class Tape(Trace):
         self.__class__ = FinishedTape
 
     # ------------------------------------------------------------------ recording
-    def watch(self, leaves: Sequence[Any]) -> list[Any]:
-        """Tracers for the leaves that are differentiated."""
+    def watch(self, leaves: Sequence[Any], owners: int | None = None) -> list[Any]:
+        """Tracers for the leaves that are differentiated.
+
+        A large leaf that only its tracer, the list and so many ``owners`` hold is locked at once:
+        there is no view of it to write through, so it needs no fingerprint.
+        """
         tracers: list[Any] = []
+        large = []
+        leaf = None
         for slot, leaf in enumerate(leaves):
             tracer = TapeTracer()
             tracer.owner, tracer.value, tracer.slot = self, leaf, slot
             tracers.append(tracer)
+            if type(leaf) is ndarray and leaf.nbytes > SMALL:
+                large.append(slot)
         self.inputs = len(tracers)
         self.nodes.extend([None] * self.inputs)
+        if large and owners is not None:
+            del leaf
+            for slot in large:
+                if references(leaves, slot) <= ALONE + 1 + owners and leaves[slot].base is None:
+                    self.held[id(leaves[slot])] = (leaves[slot], None)
+                    lock(leaves[slot], self.holds)
         return tracers
 
     def unary(self, p: Primitive, x: Tracer, params: Params | None) -> Any:
@@ -247,7 +261,10 @@ class Tape(Trace):
             if x.nbytes <= SMALL or not lockable(x):
                 return x.copy("K")
             if id(x) not in self.held:
-                self.held[id(x)] = (x, digest(x) if self.witness else glimpse(x))
+                if x.nbytes <= self.spare:
+                    self.spare -= x.nbytes
+                    return x.copy("K")
+                self.held[id(x)] = (x, digest(x))
                 lock(x, self.holds)
             return x
         if x is None or isinstance(x, PYTHON_SCALARS):
@@ -261,14 +278,9 @@ class Tape(Trace):
         return self.keep(x.view(ndarray)) if isinstance(x, ndarray) else x
 
     def check_held(self) -> None:
-        """Refuse to go back over arrays that were changed all the same, through an older view.
-
-        With ``witness`` every change is noticed. Without, when only the function itself can have
-        made one, writing into a whole array is: a fingerprint would take as long as using it.
-        """
-        look = digest if self.witness else glimpse
+        """Refuse to go back over arrays that were changed all the same, through an older view."""
         for x, before in self.held.values():
-            if look(x) != before:
+            if before is not None and digest(x) != before:
                 raise FgradError(
                     f"{self.name} wants the arrays that it has saved to be as they were.",
                     f"{describe(x)} that was changed in place, through another view of its memory",

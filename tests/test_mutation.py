@@ -7,10 +7,10 @@ import pytest
 
 import fgrad
 from fgrad import grad, jvp, make_graph, value_and_grad, vjp, vmap
-from fgrad.arrays import SMALL
+from fgrad.arrays import SMALL, SPARE
 from fgrad.errors import FgradError
 
-SIZES = {"small": 5, "large": SMALL // 8 + 5}
+SIZES = {"small": 5, "middle": SMALL // 8 + 5, "large": SPARE // 8 + 5}
 
 
 @pytest.fixture(params=SIZES)
@@ -133,19 +133,58 @@ def test_a_change_through_an_older_view_while_vjp_runs_is_noticed():
         pullback(np.ones(len(c)))
 
 
-def test_overwriting_through_an_older_view_inside_grad_is_noticed():
+def add_at(c):
+    np.add.at(c, [3], 1.0)  # NumPy before 2.5 doesn't look whether it may
+
+
+def set_one(c):
+    c[3] = 7.0
+
+
+@pytest.mark.parametrize("change", [set_one, add_at])
+def test_one_element_changed_inside_grad_is_noticed(change):
     c = fresh(SIZES["large"])
-    for view in (c[:], c.reshape(1, -1), c[len(c) // 3 : len(c) // 2]):
+    for view in (c[:], c.reshape(1, -1)[0], c[len(c) // 3 : len(c) // 2]):
 
         def f(x):
             y = x * c
-            view[...] = 7.0  # noqa: B023
+            change(view)  # noqa: B023
             return y.sum()
 
         with pytest.raises(FgradError, match=r"grad wants the arrays(.|\n)*changed in place"):
             grad(f)(np.ones(len(c)))
         c[:] = fresh(len(c))
         assert c.flags.writeable
+
+
+@pytest.mark.parametrize("make", [lambda w: [w], lambda w: {"w": w}, lambda w: w], ids=str)
+def test_one_element_of_an_argument_changed_inside_grad_is_noticed(make):
+    w = fresh(SIZES["large"])
+    view = w[:]
+
+    def f(p):
+        y = np.sum(np.sin(fgrad.tree.leaves(p)[0]))
+        view[3] = 7.0
+        return y
+
+    with pytest.raises(FgradError, match=r"grad wants the arrays(.|\n)*changed in place"):
+        grad(f)(make(w))
+    w[:] = 1.0
+
+
+@pytest.mark.parametrize("make", [lambda w: [w], lambda w: {"w": w}], ids=["list", "dict"])
+def test_an_argument_that_nobody_else_holds_is_read_only_from_the_start(make):
+    params = make(fresh(SIZES["large"]))
+
+    def f(p):
+        view = fgrad.tree.leaves(params)[0][:]
+        y = np.sum(np.sin(fgrad.tree.leaves(p)[0]))
+        view[3] = 7.0
+        return y
+
+    with pytest.raises(ValueError, match="read-only"):
+        grad(f)(params)
+    fgrad.tree.leaves(params)[0][:] = 1.0
 
 
 def test_a_view_made_after_vjp_is_read_only():
@@ -241,7 +280,7 @@ def test_a_captured_array_changed_inside(transform, size):
         "vjp": lambda x: vjp(f, x)[1](1.0)[0],
         "grad of grad": lambda x: grad(lambda x: np.sum(grad(f)(x) * x))(x),
     }[transform]
-    if size == SIZES["small"]:
+    if size < SIZES["large"]:
         np.testing.assert_array_equal(call(np.ones(size)), want)
     else:
         with pytest.raises(ValueError, match="read-only") as info:
