@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy import float64
 
 from . import tree
 from .arguments import Selection, check_differentiable, open_argument
@@ -19,7 +20,7 @@ from .checks import check_arrays, check_like, check_scalar, explain, pair, run, 
 from .core import Tracer, check_function
 from .errors import ArgumentError, name_of
 from .forward import JvpTracer, Pushforward
-from .reverse import Tape
+from .reverse import Tape, TapeTracer
 from .surface import lower, one_like, surface
 
 
@@ -83,16 +84,17 @@ def value_and_grad(
             out = f(*args, **kwargs) if kwargs else f(*args)
             if has_aux:
                 out, aux = pair(out)
-            value = lower(tape, out)
-            if type(value) is not np.float64 or holomorphic:
+            depends = type(out) is TapeTracer and out.owner is tape
+            value = out.value if depends else out
+            if type(value) is not float64 or holomorphic:
                 check_scalar(value, f, holomorphic)
-            if value is out:  # doesn't depend on the arguments
-                cts: list[Any] = [None] * tape.inputs
-            else:
+            if depends:
                 if tape.holds:
                     tape.check_held()
                 tape.finish()
                 cts = tape.backward([(out.slot, one_like(value))], free=True)
+            else:
+                cts = [None] * tape.inputs
         except ValueError as e:
             explain(e, tape, f)
             raise

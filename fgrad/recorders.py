@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy import empty, float32, float64
 
 from .arrays import aval, ndarray
 from .core import PRIMITIVES, Primitive
@@ -21,8 +22,6 @@ from .reverse import LINEAR, NONE, UNARY, TapeTracer, fitted
 from .rules import ones
 from .tracer import ArrayTracer
 from .vocabulary import BINARY_OPERATORS
-
-float64 = np.float64
 
 
 def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
@@ -151,9 +150,9 @@ _add_up = np.add.reduce
 
 
 def _pull_mean(g: Any, ans: Any, x: Any) -> Any:
-    if not isinstance(g, (np.float64, np.float32)):
+    if type(g) is not float64 and type(g) is not float32:
         return spread(g / x.size, x, (), True)
-    out = np.empty(x.shape, x.dtype)
+    out = empty(x.shape, x.dtype)
     out.fill(g / out.size)
     return out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,18 @@ def one_like(value: Any) -> Any:
     return np.ones_like(value) if hasattr(value, "dtype") else 1.0
 
 
+def _count(cts: Sequence[Any]) -> int:
+    """How often the last of some arrays is held, as counted by the loop in `surface`."""
+    n = 0
+    for c in cts:
+        n = getrefcount(c)
+    return n
+
+
+#: The count of an array that only the list holds.
+_ALONE = _count([np.empty(1)])
+
+
 def surface(
     leaves: Sequence[Any], cts: list[Any], seen: Sequence[Any] = (), plain: bool = False
 ) -> list[Any]:
@@ -37,9 +50,9 @@ def surface(
     The cotangents of x and y in ``x + y`` are one array inside; whoever scales one of the two in
     place must not scale the other. ``plain`` says that all leaves are arrays.
     """
-    if plain and len({*map(id, cts)}) == len(cts):
+    if plain:
         for c in cts:
-            if type(c) is not ndarray or c.base is not None:
+            if type(c) is not ndarray or c.base is not None or getrefcount(c) != _ALONE:
                 break
         else:
             return cts
