@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from .arrays import (
-    PYTHON_SCALARS,
     ALONE,
+    PYTHON_SCALARS,
     SMALL,
     SPARE,
     Hold,
