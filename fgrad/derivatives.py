@@ -17,7 +17,7 @@ from . import tree
 from .arguments import Selection, check_differentiable, open_argument
 from .arrays import INEXACT, aval, ndarray
 from .checks import check_arrays, check_like, check_scalar, explain, pair, run, say
-from .core import Tracer, check_function
+from .core import Tracer, check_function, refuse_finished
 from .errors import ArgumentError, name_of
 from .forward import JvpTracer, Pushforward
 from .reverse import Tape, TapeTracer
@@ -164,6 +164,7 @@ def _lower_aux(trace: Any, aux: Any, own: bool = False) -> Any:
 
     def one(y: Any) -> Any:
         if not (isinstance(y, Tracer) and y.owner is trace):
+            refuse_finished(y, trace.name)
             return y
         y = y.value
         return y.copy() if type(y) is ndarray and (own or not y.flags.writeable) else y

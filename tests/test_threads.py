@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fgrad import grad, hessian, jvp, make_graph, vjp, vmap
-from fgrad.arrays import SMALL
+from fgrad.arrays import SPARE
 
-BIG = np.linspace(0.1, 1.0, SMALL)
+BIG = np.linspace(0.1, 1.0, SPARE // 8 + 1)
 
 
 def loss(w):
@@ -80,7 +80,7 @@ def test_every_transformation_in_eight_threads():
 
 @pytest.mark.usefixtures("fast_switching")
 def test_one_array_locked_by_eight_threads():
-    big = np.linspace(0.1, 1.0, SMALL)
+    big = np.linspace(0.1, 1.0, SPARE // 8 + 1)
 
     def work():
         for k in range(60):
@@ -111,7 +111,7 @@ def test_a_trace_may_be_used_from_another_thread():
 
 def test_a_pullback_collected_in_the_middle_of_locking():
     """A cycle keeps pullbacks alive until the collector runs, at any line of ours."""
-    big = np.linspace(0.1, 1.0, SMALL)
+    big = np.linspace(0.1, 1.0, SPARE // 8 + 1)
     threshold = gc.get_threshold()
     gc.set_threshold(3)
     try:
