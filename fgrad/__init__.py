@@ -10,6 +10,13 @@ from . import ops as ops
 from . import recorders as recorders
 from . import tree as tree
 from .batch import vmap as vmap
+from .curvature import elementwise_grad as elementwise_grad
+from .curvature import gnvp as gnvp
+from .curvature import hessian_diagonal as hessian_diagonal
+from .curvature import hvp as hvp
+from .curvature import laplacian as laplacian
+from .curvature import value_and_hessian as value_and_hessian
+from .curvature import value_grad_hvp as value_grad_hvp
 from .custom import stop_gradient as stop_gradient
 from .derivatives import grad as grad
 from .derivatives import jvp as jvp
@@ -20,6 +27,10 @@ from .jacobians import hessian as hessian
 from .jacobians import jacfwd as jacfwd
 from .jacobians import jacobian as jacobian
 from .jacobians import jacrev as jacrev
+from .jacobians import value_and_jacfwd as value_and_jacfwd
+from .jacobians import value_and_jacrev as value_and_jacrev
+from .linear import linear_transpose as linear_transpose
+from .linear import linearize as linearize
 from .ops.update import at as at
 from .stage import make_graph as make_graph
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import INEXACT, check_operand, ndarray, shield
+from .arrays import INEXACT, PYTHON_SCALARS, check_operand, ndarray, shield, strong
 from .core import Params, Primitive, Trace, Tracer, bind
 from .rules import cast, total
 from .tracer import ArrayTracer
@@ -35,7 +35,7 @@ class Pushforward(Trace):
             return self.process(p, (x,), params or {})
         a = x.value
         ans = a.owner.unary(p, a, None) if isinstance(a, Tracer) else p.impl(a)
-        return self.tracer(ans, _fit(p.pull[0](x.slot, ans, a), ans))
+        return self.tracer(ans, _fit(p.pull[0](x.slot, ans, strong(a)), ans))
 
     def binary(self, p: Primitive, x: Any, y: Any) -> Any:
         # The terms of elementwise functions, without the lists of `process`.
@@ -68,6 +68,8 @@ class Pushforward(Trace):
         ans = bind(p, primals, params)
         if p.jvp is None:
             return shield(ans, primals)
+        if all(type(x) in PYTHON_SCALARS for x in primals):
+            primals = [strong(x) for x in primals]
         t = p.jvp(ans, primals, tangents, params)
         if p.several:
             ts = t if t is not None else (None,) * len(ans)

@@ -18,7 +18,7 @@ import numpy as np
 from . import tree
 from .arguments import Selection, check_differentiable
 from .arrays import Aval, aval, shape_of
-from .batch import vmap
+from .batch import chunk_length, vmap
 from .checks import pair
 from .derivatives import jvp, vjp
 from .errors import DtypeError, describe, name_of
@@ -26,7 +26,7 @@ from .errors import DtypeError, describe, name_of
 _MODES = {"jacfwd": "forward", "jacrev": "reverse", "jacobian": "choose"}
 
 
-class _Point:
+class Point:
     """A function at one point, seen as a function of the leaves that are differentiated."""
 
     def __init__(
@@ -34,13 +34,14 @@ class _Point:
     ) -> None:
         self.name, self.selection, self.args, self.kwargs = name, selection, args, kwargs
         self.__wrapped__ = selection.f  # errors name the user's function
-        self.has_aux, self.holomorphic, allow_int = options
+        self.has_aux, self.holomorphic, allow_int, self.chunk_size = options
         chosen = selection.take(args, kwargs)
         self.leaves, self.structure = tree.flatten(chosen)
         active = check_differentiable(self.leaves, chosen, name, allow_int, self.holomorphic)
         self.active = range(len(self.leaves)) if active is None else active
         self.xs = [self.leaves[i] for i in self.active]
         self.avals = [aval(x) for x in self.xs]
+        self.value: Any = None
         self.aux: Any = None
 
     def __call__(self, *xs: Any) -> Any:
@@ -61,9 +62,8 @@ class _Point:
             all_blocks[i] = block
         return tree.unflatten(self.structure, all_blocks)
 
-    # ------------------------------------------------------------------ forward
-    def forward(self) -> Any:
-        """Push all unit tangents forward at once; they come back along the last axis."""
+    def check_real(self) -> None:
+        """Refuse complex leaves, unless the function is holomorphic."""
         complex_leaf = next((x for x, a in zip(self.xs, self.avals, strict=True)
                              if a.dtype.kind == "c"), None)  # fmt: skip
         if complex_leaf is not None and not self.holomorphic:
@@ -74,29 +74,29 @@ class _Point:
                 "fgrad.jacrev for a real function of complex arguments",
             )
 
+    # ------------------------------------------------------------------ forward
+    def forward(self) -> Any:
+        """Push all unit tangents forward at once; they come back along the last axis."""
+        self.check_real()
+
         def push(*ts: Any) -> Any:
-            _, tangent, self.aux = jvp(self, self.xs, ts, has_aux=True)
+            self.value, tangent, self.aux = jvp(self, self.xs, ts, has_aux=True)
             return tangent
 
-        units = _units(self.avals)
-        columns = vmap(push, out_axes=-1, axis_size=_total(self.avals))(*units)
+        columns = self.along(self.avals, push, -1)
 
         def of_result(y: Any) -> Any:
             if self.holomorphic and y.dtype.kind != "c":
                 raise _wants(self, "complex", y)
-            return self.blocks([
-                _finish(np.reshape(y[..., start:stop], (*shape_of(y)[:-1], *a.shape)), a, x)
-                for a, x, (start, stop) in zip(
-                    self.avals, self.xs, _segments(self.avals), strict=True)
-            ])  # fmt: skip
+            return self.blocks(self.split(y))
 
         return tree.map(of_result, columns)
 
     # ------------------------------------------------------------------ reverse
     def reverse(self, only_if_smaller: bool = False) -> Any:
         """Pull all unit cotangents back at once; with ``only_if_smaller`` None if they are many."""
-        out, pullback, self.aux = vjp(self, *self.xs, has_aux=True)
-        outs, structure = tree.flatten(out)
+        self.value, pullback, self.aux = vjp(self, *self.xs, has_aux=True)
+        outs, structure = tree.flatten(self.value)
         ys = [aval(y) for y in outs]
         if (
             only_if_smaller
@@ -107,9 +107,7 @@ class _Point:
         for y in ys:
             if y.dtype.kind != ("c" if self.holomorphic else "f"):
                 raise _wants(self, "complex" if self.holomorphic else "real", y)
-        rows = vmap(lambda *gs: pullback(tree.unflatten(structure, gs)), axis_size=_total(ys))(
-            *_units(ys)
-        )
+        rows = self.along(ys, lambda *gs: pullback(tree.unflatten(structure, gs)), 0)
         return tree.unflatten(structure, [
             self.blocks([
                 _finish(np.reshape(row[start:stop], (*y.shape, *a.shape)), a, x)
@@ -118,8 +116,30 @@ class _Point:
             for y, (start, stop) in zip(ys, _segments(ys), strict=True)
         ])  # fmt: skip
 
+    def split(self, y: Any) -> list[Any]:
+        """A block for each leaf, of what has all numbers of the leaves along its last axis."""
+        return [
+            _finish(np.reshape(y[..., start:stop], (*shape_of(y)[:-1], *a.shape)), a, x)
+            for a, x, (start, stop) in zip(self.avals, self.xs, _segments(self.avals), strict=True)
+        ]
 
-def _wants(point: _Point, kind: str, y: Any) -> DtypeError:
+    def along(self, avals: Sequence[Aval], linear: Callable[..., Any], axis: int) -> Any:
+        """A linear map of all unit vectors, stacked along an axis, some of them at a time."""
+        n = _total(avals)
+        octets = sum(a.nbytes for a in (*self.avals, *avals))
+        chunk = chunk_length(self.chunk_size, n, octets, self.name)
+        parts = [
+            vmap(linear, out_axes=axis, axis_size=min(chunk, n - i))(
+                *_units(avals, i, min(i + chunk, n))
+            )
+            for i in range(0, max(n, 1), chunk)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return tree.map(lambda *ys: np.concatenate(ys, axis), *parts)
+
+
+def _wants(point: Point, kind: str, y: Any) -> DtypeError:
     to_do = (
         "set holomorphic=False"
         if kind == "complex"
@@ -144,14 +164,14 @@ def _segments(avals: Sequence[Aval]) -> list[tuple[int, int]]:
     return list(itertools.pairwise(ends))
 
 
-def _units(avals: Sequence[Aval]) -> list[Any]:
-    """All unit vectors of a list of arrays, stacked along a new first axis."""
-    n = _total(avals)
+def _units(avals: Sequence[Aval], first: int, last: int) -> list[Any]:
+    """Some unit vectors of a list of arrays, stacked along a new first axis."""
     out = []
     for a, (start, stop) in zip(avals, _segments(avals), strict=True):
-        unit = np.zeros((n, stop - start), a.dtype)
-        unit[np.arange(start, stop), np.arange(stop - start)] = 1
-        out.append(unit.reshape((n, *a.shape)))
+        unit = np.zeros((last - first, stop - start), a.dtype)
+        ones = np.arange(max(start, first), max(min(stop, last), first))
+        unit[ones - first, ones - start] = 1
+        out.append(unit.reshape((last - first, *a.shape)))
     return out
 
 
@@ -170,19 +190,22 @@ def _finish(block: Any, a: Aval, x: Any) -> Any:
 
 
 def _transformation(
-    mode: str, f: Callable[..., Any], argnums: Any, argnames: Any, options: Any
+    name: str, f: Callable[..., Any], argnums: Any, argnames: Any, *options: Any
 ) -> Any:
-    selection = Selection(f, argnums, argnames, mode)
+    selection = Selection(f, argnums, argnames, name)
+    with_value = name.startswith("value_and_")
+    way = _MODES[name.removeprefix("value_and_")]
 
     @functools.wraps(f)
     def jacobian_f(*args: Any, **kwargs: Any) -> Any:
-        point = _Point(mode, selection, options, args, kwargs)
-        way = _MODES[mode]
+        point = Point(name, selection, options, args, kwargs)
         found = None
         if way != "forward":
             found = point.reverse(only_if_smaller=way == "choose")
         if found is None:
             found = point.forward()
+        if with_value:
+            return ((point.value, point.aux) if point.has_aux else point.value), found
         return (found, point.aux) if point.has_aux else found
 
     return jacobian_f
@@ -195,6 +218,7 @@ def jacfwd(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    chunk_size: int | str | None = None,
 ) -> Callable[..., Any]:
     """Make a function that returns the Jacobian of ``f``, column by column (forward mode).
 
@@ -214,6 +238,8 @@ def jacfwd(
         holomorphic: ``f`` is a holomorphic function of complex arguments.
         allow_int: let arguments have leaves that are no real or complex arrays; their blocks are
             None.
+        chunk_size: how many columns to compute at once, which bounds the memory; "auto" takes as
+            many as fit into 16 MiB. All by default.
 
     Returns:
         A function of the same arguments that returns the result's tree with a tree like the
@@ -224,8 +250,8 @@ def jacfwd(
     Raises:
         DtypeError: a leaf can't be differentiated in, or is complex without ``holomorphic``.
     """
-    options = (has_aux, holomorphic, allow_int)
-    return _transformation("jacfwd", f, argnums, argnames, options)
+    options = (has_aux, holomorphic, allow_int, chunk_size)
+    return _transformation("jacfwd", f, argnums, argnames, *options)
 
 
 def jacrev(
@@ -235,6 +261,7 @@ def jacrev(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    chunk_size: int | str | None = None,
 ) -> Callable[..., Any]:
     """Make a function that returns the Jacobian of ``f``, row by row (reverse mode).
 
@@ -252,8 +279,8 @@ def jacrev(
         DtypeError: a leaf can't be differentiated in, or a result isn't real (with
             ``holomorphic``, complex).
     """
-    options = (has_aux, holomorphic, allow_int)
-    return _transformation("jacrev", f, argnums, argnames, options)
+    options = (has_aux, holomorphic, allow_int, chunk_size)
+    return _transformation("jacrev", f, argnums, argnames, *options)
 
 
 def jacobian(
@@ -263,6 +290,7 @@ def jacobian(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    chunk_size: int | str | None = None,
 ) -> Callable[..., Any]:
     """Make a function that returns the Jacobian of ``f`` by `jacrev` or `jacfwd`.
 
@@ -276,8 +304,59 @@ def jacobian(
 
     Args, Returns, Raises: see `jacfwd`.
     """
-    options = (has_aux, holomorphic, allow_int)
-    return _transformation("jacobian", f, argnums, argnames, options)
+    options = (has_aux, holomorphic, allow_int, chunk_size)
+    return _transformation("jacobian", f, argnums, argnames, *options)
+
+
+def value_and_jacfwd(
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] | None = None,
+    argnames: str | Sequence[str] | None = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    chunk_size: int | str | None = None,
+) -> Callable[..., Any]:
+    """Make a function that returns the value of ``f`` and its Jacobian by `jacfwd`.
+
+    >>> import numpy as np
+    >>> value_and_jacfwd(lambda x: x**2)(np.array([1.0, 2.0]))
+    (array([1., 4.]), array([[2., 0.],
+           [0., 4.]]))
+
+    Args, Raises: see `jacfwd`.
+
+    Returns:
+        A function of the same arguments that returns ``(value, Jacobian)``, with ``has_aux``
+        ``((value, aux), Jacobian)``, as `value_and_grad`. ``f`` runs once (for each chunk).
+    """
+    options = (has_aux, holomorphic, allow_int, chunk_size)
+    return _transformation("value_and_jacfwd", f, argnums, argnames, *options)
+
+
+def value_and_jacrev(
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] | None = None,
+    argnames: str | Sequence[str] | None = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    chunk_size: int | str | None = None,
+) -> Callable[..., Any]:
+    """Make a function that returns the value of ``f`` and its Jacobian by `jacrev`.
+
+    >>> import numpy as np
+    >>> value_and_jacrev(lambda x: x[:1] * x[1])(np.array([3.0, 2.0]))
+    (array([6.]), array([[2., 3.]]))
+
+    Args, Raises: see `jacrev`.
+
+    Returns:
+        A function of the same arguments that returns ``(value, Jacobian)``, with ``has_aux``
+        ``((value, aux), Jacobian)``, as `value_and_grad`. ``f`` runs once.
+    """
+    options = (has_aux, holomorphic, allow_int, chunk_size)
+    return _transformation("value_and_jacrev", f, argnums, argnames, *options)
 
 
 def hessian(
@@ -287,6 +366,7 @@ def hessian(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    chunk_size: int | str | None = None,
 ) -> Callable[..., Any]:
     """Make a function that returns the second derivatives of ``f`` (forward over reverse).
 
@@ -303,5 +383,5 @@ def hessian(
 
     Raises: see `jacrev`.
     """
-    inner = jacrev(f, argnums, argnames, has_aux, holomorphic, allow_int)
-    return jacfwd(inner, argnums, argnames, has_aux, holomorphic, allow_int)
+    inner = jacrev(f, argnums, argnames, has_aux, holomorphic, allow_int, chunk_size)
+    return jacfwd(inner, argnums, argnames, has_aux, holomorphic, allow_int, chunk_size)

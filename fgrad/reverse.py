@@ -37,6 +37,7 @@ from .arrays import (
     references,
     release,
     shield,
+    strong,
 )
 from .core import Params, Primitive, Refusing, Trace, Tracer, bind
 from .errors import FgradError, describe
@@ -122,6 +123,7 @@ class Tape(Trace):
                 ans = a.owner.unary(p, a, params)
             else:
                 ans = p.impl(a, **params) if params else p.impl(a)
+                a = strong(a)
             pull = partial(fitted, pull, *_shape_dtype(a))
         if keep[1]:
             if type(a) is not ndarray or x.slot < self.inputs or a.base is not None:
@@ -172,6 +174,8 @@ class Tape(Trace):
                 pull_x = partial(fitted, pull_x, s_x, d_x)
             if d_y is not dtype or (s_y != s and not p.shaped) or type(b) in PYTHON_SCALARS:
                 pull_y = partial(fitted, pull_y, s_y, d_y)
+            if type(a) in PYTHON_SCALARS and type(b) in PYTHON_SCALARS:
+                a, b = strong(a), strong(b)
         if p.pull[0] is None:
             i = -1
             if j < 0:
@@ -220,6 +224,8 @@ class Tape(Trace):
             return shield(ans, below)
         if type(ans) is ndarray and ans is below[0]:  # np.real of real values
             ans = ans.copy()
+        if all(type(x) in PYTHON_SCALARS for x in below):
+            below = [strong(x) for x in below]
         keep_ans = any(p.needs(i, -1) for i in active)
         # A linear function needs the same for each operand: to ask for each of the n operands of
         # np.stack what the other n need takes n * n questions.

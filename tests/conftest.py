@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -12,3 +14,10 @@ settings.register_profile(
 )  # fmt: skip
 settings.register_profile("dev", max_examples=300, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heap_of_the_collected_tests_left_alone():
+    """Tests that call the garbage collector wait for their own objects, not for all tests'."""
+    gc.collect()
+    gc.freeze()

@@ -64,3 +64,18 @@ def test_second_derivatives_at_special_points(f, x, want):
 def test_at_a_pole_numpy_warns_as_it_does_outside():
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         assert fgrad.grad(np.sqrt)(np.float64(0.0)) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "want"),
+    [
+        (np.log2, 0.0, np.inf), (lambda x: x**0.5, 0.0, np.inf), (np.arctanh, 1.0, np.inf),
+        (fgrad.grad(lambda x: x**0.5), 0.0, -np.inf), (lambda x: 1 / x, 0.0, -np.inf),
+        (lambda x: np.where(x > 0, np.log(x), 0.0), 0.0, np.nan),
+    ],
+)  # fmt: skip
+def test_at_a_pole_python_floats_are_as_numpys(f, x, want):
+    with laws.quiet():
+        assert fgrad.grad(f)(x) == pytest.approx(want, nan_ok=True)
+        if not np.isnan(want):
+            assert fgrad.jvp(f, (x,), (1.0,))[1] == want

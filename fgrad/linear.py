@@ -1,0 +1,131 @@
+"""Linear maps as functions: a derivative recorded once, and the transpose of a linear function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import tree
+from .arrays import PYTHON_SCALARS, aval, shape_of
+from .checks import check_like, pair
+from .core import check_function
+from .derivatives import jvp, vjp
+from .errors import ArgumentError, describe, name_of
+from .graph import Graph
+from .stage import make_graph
+
+
+class Linearized:
+    """The derivative of a function at a point: a linear map from tangents to a tangent.
+
+    Calling it repeats what depends on the tangents, and nothing of the function itself.
+    """
+
+    def __init__(self, graph: Graph, f: Callable[..., Any], primals: Any, value: Any) -> None:
+        leaves, self._structure = tree.flatten(primals)
+        self.graph, self._f, self._avals = graph, f, [aval(x) for x in leaves]
+        self._kinds = [type(y) for y in tree.leaves(value)]
+
+    def __repr__(self) -> str:
+        return f"<derivative of {name_of(self._f)}>"
+
+    def __call__(self, *tangents: Any) -> Any:
+        """The tangent of the result.
+
+        Args:
+            tangents: one for each argument of the function, of its structure, shapes and dtypes.
+
+        Raises:
+            TreeError, ShapeError, DtypeError: the tangents are not like the arguments.
+        """
+        ts = tree.flatten_up_to(
+            self._structure, tangents,
+            what="linearize wants tangents of the structure of the arguments.",
+            to_do="pass one tangent for each array among the arguments",
+        )  # fmt: skip
+        for path, t, a in zip(self._structure.accessors(), ts, self._avals, strict=True):
+            check_like(t, a, "linearize", "tangent", tree.path_str(path))
+        out = self.graph(*tree.unflatten(self._structure, [_array(t) for t in ts]))
+        leaves, structure = tree.flatten(out)
+        kept = [
+            float(y) if kind is float else y for y, kind in zip(leaves, self._kinds, strict=True)
+        ]
+        return tree.unflatten(structure, kept)
+
+
+def _array(x: Any) -> Any:
+    return np.asarray(x) if isinstance(x, PYTHON_SCALARS) else x
+
+
+def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Evaluate ``f`` and return its value with its derivative, as a function of the tangents.
+
+    `jvp` for many directions at one point: ``f`` runs once, and each call of the derivative does
+    the linear operations alone, which were recorded (see `Linearized.graph`).
+
+    >>> import numpy as np
+    >>> y, push = linearize(lambda x, w: np.sin(x) * w, np.array([0.0, 1.0]), 2.0)
+    >>> push(np.array([1.0, 0.0]), 0.0)
+    array([2., 0.])
+
+    Args:
+        f: a function of arrays in pytrees that returns a pytree of arrays.
+        primals: the arguments, all of which may move.
+        has_aux: ``f`` returns ``(result, aux)``; aux isn't differentiated.
+
+    Returns:
+        ``(result, derivative)``, with ``has_aux`` ``(result, derivative, aux)``.
+
+    Raises:
+        DtypeError: an argument has a leaf without derivatives.
+    """
+    check_function(f, "linearize")
+    value: Any = None
+    aux: Any = None
+
+    def push(*tangents: Any) -> Any:
+        nonlocal value, aux
+        value, t, aux = jvp(
+            lambda *xs: pair(f(*xs)) if has_aux else (f(*xs), None), primals, tangents, has_aux=True
+        )
+        return t
+
+    zeros = tree.map(lambda x: np.zeros(shape_of(x), aval(x).dtype), primals)
+    graph = make_graph(push)(*zeros)
+    derivative = Linearized(graph, f, primals, value)
+    return (value, derivative, aux) if has_aux else (value, derivative)
+
+
+def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., Any]:
+    """The transpose of a linear function: of ``A @ x`` it is ``A.T @ y``.
+
+    >>> import numpy as np
+    >>> A = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    >>> linear_transpose(lambda x: A @ x, np.zeros(3))(np.array([1.0, 10.0]))
+    (array([41., 52., 63.]),)
+
+    Args:
+        f: a function of arrays in pytrees that is linear in all of them together.
+        primals: arrays that say what the arguments are like; only shapes and dtypes matter.
+
+    Returns:
+        A function of a tree like the result that returns a tuple with a tree like each argument.
+        For complex numbers it is the transpose, not the adjoint, as in JAX.
+
+    Raises:
+        ArgumentError: ``f`` isn't 0 at 0.
+    """
+    check_function(f, "linear_transpose")
+    zeros = tree.map(lambda x: np.zeros(shape_of(x), aval(x).dtype), primals)
+    y, pullback = vjp(f, *zeros)
+    for path, leaf in tree.leaves_with_path(y):
+        if bool(np.any(leaf != 0)):
+            where = f" at {tree.path_str(path)}" if path else ""
+            raise ArgumentError(
+                f"linear_transpose wants a linear function; {name_of(f)} is not 0 at 0.",
+                f"{describe(leaf)}{where} that is not zero",
+                "take the constant part away, or use fgrad.vjp for the derivative at a point",
+            )
+    return pullback
