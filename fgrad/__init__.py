@@ -18,6 +18,8 @@ from .curvature import laplacian as laplacian
 from .curvature import value_and_hessian as value_and_hessian
 from .curvature import value_grad_hvp as value_grad_hvp
 from .custom import stop_gradient as stop_gradient
+from .custom_rules import custom_jvp as custom_jvp
+from .custom_rules import custom_vjp as custom_vjp
 from .derivatives import grad as grad
 from .derivatives import jvp as jvp
 from .derivatives import value_and_grad as value_and_grad

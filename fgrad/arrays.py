@@ -26,8 +26,8 @@ _STRONG: dict[type, Any] = {float: np.float64, complex: np.complex128}
 def strong(x: Any) -> Any:
     """NumPy's scalar for a Python float, for the rules of a function of Python numbers alone.
 
-    The smallest program that fails without: ``grad(lambda x: np.where(x > 0, np.log(x), 0.0))(0.0)``
-    where the derivative 1 / x would raise ZeroDivisionError.
+    The smallest program that fails without: ``grad(np.log2)(0.0)``, where the derivative would
+    divide by a Python 0.0 and raise ZeroDivisionError.
     """
     kind = _STRONG.get(type(x))
     return x if kind is None else kind(x)

@@ -18,6 +18,7 @@ from .core import (
     Tracer,
     check_function,
     is_traceable,
+    refuse_captured,
     refuse_finished,
 )
 from .errors import (
@@ -75,6 +76,8 @@ class Batch(Trace):
                 check_operand(x, p.name)
             below.append(x.value if mine else x)
         ans = p.batch(p, self.size, below, batched, params)
+        if p.both is not None:
+            refuse_captured(p, ans, self)
         return tuple(map(self.tracer, ans)) if p.several else self.tracer(ans)
 
 

@@ -19,7 +19,13 @@ from itertools import count
 from typing import Any, NoReturn
 
 from .arrays import is_array
-from .errors import ArgumentError, EscapedTracerError, describe, name_of
+from .errors import (
+    ArgumentError,
+    EscapedTracerError,
+    TracerConversionError,
+    describe,
+    name_of,
+)
 
 Array = Any
 Params = dict[str, Any]
@@ -46,6 +52,10 @@ class Primitive:
             operands a third row for both cotangents together.
         shaped: rules read the shapes of operands, and give cotangents of just these shapes.
         several: the answer is a tuple of arrays.
+        both: ``both(operands, tangents, params)``, the answer and its tangent from one evaluation,
+            in place of ``impl`` and ``jvp`` in forward mode.
+        record: ``record(operands, params)``, the answer and anything that ``vjp`` is to get in
+            place of it, in place of ``impl`` in reverse mode.
     """
 
     name: str
@@ -58,6 +68,8 @@ class Primitive:
     pull: tuple[Callable[..., Any] | None, ...] = ()
     shaped: bool = False
     several: bool = False
+    both: Callable[..., Any] | None = None
+    record: Callable[..., Any] | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -146,6 +158,21 @@ def bind(p: Primitive, operands: Sequence[Any], params: Params) -> Any:
     if trace is None:
         return p.impl(*operands, **params)
     return trace.process(p, operands, params)
+
+
+def refuse_captured(p: Primitive, answers: Sequence[Any], trace: Trace) -> None:
+    """Refuse answers of a user's function that closes over values of the trace it is called in.
+
+    Its rules know its arguments alone: what it closes over would have no derivative.
+    """
+    for y in answers:
+        if isinstance(y, Tracer) and y.owner.level >= trace.level:
+            raise TracerConversionError(
+                f"{p.name} has rules of its own, which know its arguments alone; it closes over "
+                f"a value traced by the {trace.name} around it.",
+                repr(y),
+                "pass the value as an argument of the function",
+            )
 
 
 def full_lower(x: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import INEXACT, PYTHON_SCALARS, check_operand, ndarray, shield, strong
-from .core import Params, Primitive, Trace, Tracer, bind
+from .core import Params, Primitive, Trace, Tracer, bind, refuse_captured
 from .rules import cast, total
 from .tracer import ArrayTracer
 
@@ -65,12 +65,16 @@ class Pushforward(Trace):
                     check_operand(x, p.name)
                 primals.append(x)
                 tangents.append(None)
-        ans = bind(p, primals, params)
-        if p.jvp is None:
-            return shield(ans, primals)
-        if all(type(x) in PYTHON_SCALARS for x in primals):
-            primals = [strong(x) for x in primals]
-        t = p.jvp(ans, primals, tangents, params)
+        if p.both is not None:
+            ans, t = p.both(primals, tangents, params)
+            refuse_captured(p, (*ans, *t), self)
+        else:
+            ans = bind(p, primals, params)
+            if p.jvp is None:
+                return shield(ans, primals)
+            if all(type(x) in PYTHON_SCALARS for x in primals):
+                primals = [strong(x) for x in primals]
+            t = p.jvp(ans, primals, tangents, params)
         if p.several:
             ts = t if t is not None else (None,) * len(ans)
             return tuple(self.tracer(y, _fit(u, y)) for y, u in zip(ans, ts, strict=True))

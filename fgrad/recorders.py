@@ -17,8 +17,9 @@ from numpy import empty, float32, float64
 
 from .arrays import aval, ndarray
 from .core import PRIMITIVES, Primitive
+from .cotangents import fitted
 from .ops.reduce import spread
-from .reverse import LINEAR, NONE, UNARY, TapeTracer, fitted
+from .reverse import LINEAR, NONE, UNARY, TapeTracer
 from .rules import ones
 from .tracer import ArrayTracer
 from .vocabulary import BINARY_OPERATORS
@@ -193,8 +194,10 @@ def _pull_transposed(g: Any, ans: Any, x: Any) -> Any:
     return g.T
 
 
-def _power(self: Any, y: Any) -> Any:
-    return _square(self) if type(y) is int and y == 2 else ArrayTracer.__pow__(self, y)
+def _power(self: Any, y: Any, mod: Any = None) -> Any:
+    if type(y) is int and y == 2 and mod is None:
+        return _square(self)
+    return ArrayTracer.__pow__(self, y, mod)
 
 
 #: Ufunc -> recording function, for elementwise primitives with a partial for each operand.

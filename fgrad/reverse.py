@@ -39,9 +39,10 @@ from .arrays import (
     shield,
     strong,
 )
-from .core import Params, Primitive, Refusing, Trace, Tracer, bind
+from .core import Params, Primitive, Refusing, Trace, Tracer, bind, refuse_captured
+from .cotangents import Parts, fitted, join, pull_general, shape_dtype
 from .errors import FgradError, describe
-from .rules import Deferred, unbroadcast
+from .rules import Deferred
 from .tracer import ArrayTracer
 
 NONE, UNARY, LINEAR, GENERAL, PART = -1, -2, -3, -4, -5
@@ -51,18 +52,6 @@ class TapeTracer(ArrayTracer):
     """A value on a tape; `slot` is its position there."""
 
     __slots__ = ()
-
-
-class Parts:
-    """The cotangents of an operation with several answers, as ``(number of the answer, g)``."""
-
-    __slots__ = ("parts",)
-
-    def __init__(self, parts: list[Any]) -> None:
-        self.parts = parts
-
-    def __add__(self, other: Parts) -> Parts:
-        return Parts(self.parts + other.parts)
 
 
 class Tape(Trace):
@@ -124,7 +113,7 @@ class Tape(Trace):
             else:
                 ans = p.impl(a, **params) if params else p.impl(a)
                 a = strong(a)
-            pull = partial(fitted, pull, *_shape_dtype(a))
+            pull = partial(fitted, pull, *shape_dtype(a))
         if keep[1]:
             if type(a) is not ndarray or x.slot < self.inputs or a.base is not None:
                 a = self.keep(a)
@@ -164,12 +153,12 @@ class Tape(Trace):
         ):
             pass  # by far the commonest: nothing was broadcast or promoted
         else:
-            s, dtype = _shape_dtype(ans)
+            s, dtype = shape_dtype(ans)
             if dtype.kind not in "fcbiu":
                 check_operand(a, p.name)
                 check_operand(b, p.name)
-            s_x, d_x = _shape_dtype(a)
-            s_y, d_y = _shape_dtype(b)
+            s_x, d_x = shape_dtype(a)
+            s_y, d_y = shape_dtype(b)
             if d_x is not dtype or (s_x != s and not p.shaped) or type(a) in PYTHON_SCALARS:
                 pull_x = partial(fitted, pull_x, s_x, d_x)
             if d_y is not dtype or (s_y != s and not p.shaped) or type(b) in PYTHON_SCALARS:
@@ -219,6 +208,8 @@ class Tape(Trace):
                 if not isinstance(x, Tracer):
                     check_operand(x, p.name)
                 below.append(x)
+        if p.record is not None:
+            return self._recorded(p, p.record(below, params), (active, parents), below, params)
         ans = bind(p, below, params)
         if p.vjp is None:
             return shield(ans, below)
@@ -234,16 +225,27 @@ class Tape(Trace):
             self.keep(x) if any(p.needs(i, k) for i in asking) else aval(x)
             for k, x in enumerate(below)
         ]
-        nodes = self.nodes
-        slot = len(nodes)
+        slot = len(self.nodes)
         record = (-1, GENERAL, p, (active, parents), ans if keep_ans else None, kept, params)
-        nodes.append(record)
-        if not p.several:
-            return self._tracer(ans, slot)
+        self.nodes.append(record)
+        return self._parts(ans, slot) if p.several else self._tracer(ans, slot)
+
+    def _recorded(self, p: Primitive, both: Any, sources: Any, below: Any, params: Params) -> Any:
+        """Note an operation that says itself what its way back needs, besides the cotangents."""
+        ans, residuals = both
+        refuse_captured(p, ans, self)
+        slot = len(self.nodes)
+        self.nodes.append(
+            (-1, GENERAL, p, sources, self.keep_all(residuals), list(map(aval, below)), params)
+        )
+        return self._parts(ans, slot)
+
+    def _parts(self, ans: Any, slot: int) -> tuple[Any, ...]:
+        """Tracers for the answers of an operation that has several."""
         outs = []
         for k, y in enumerate(ans):
-            outs.append(self._tracer(y, len(nodes)))
-            nodes.append((slot, PART, None, None, None, None, k))
+            outs.append(self._tracer(y, len(self.nodes)))
+            self.nodes.append((slot, PART, None, None, None, None, k))
         return tuple(outs)
 
     def _tracer(self, value: Any, slot: int) -> TapeTracer:
@@ -282,6 +284,10 @@ class Tape(Trace):
             y.owner, y.slot, y.value = x.owner, self.keep(x.slot), self.keep(x.value)
             return y
         return self.keep(x.view(ndarray)) if isinstance(x, ndarray) else x
+
+    def keep_all(self, residuals: Any) -> Any:
+        """`keep` for each array of a list, and anything else as it is."""
+        return [self.keep(x) if isinstance(x, (ndarray, Tracer)) else x for x in residuals]
 
     def check_held(self) -> None:
         """Refuse to go back over arrays that were changed all the same, through an older view."""
@@ -334,64 +340,12 @@ class Tape(Trace):
                 c = Parts([(y, g)])
             else:
                 active, parents = pull_y
-                _general(cts, g, pull_x, active, parents, ans, x, y)
+                pull_general(cts, g, pull_x, active, parents, ans, x, y)
                 continue
             old = cts[i]
-            cts[i] = c if old is None else old + c if type(c) is not Deferred else _join(old, c)
+            cts[i] = c if old is None else old + c if type(c) is not Deferred else join(old, c)
         return [c.total() if type(c) is Deferred else c for c in cts]
 
 
 class FinishedTape(Refusing, Tape):
     """A tape that is complete: it refuses further operations and can be walked back."""
-
-
-def _general(
-    cts: list[Any],
-    g: Any,
-    p: Primitive,
-    active: list[int],
-    parents: list[int],
-    ans: Any,
-    operands: list[Any],
-    params: Params,
-) -> None:
-    """Pull a cotangent back through an operation of any number of operands and answers."""
-    assert p.vjp is not None
-    if p.several:
-        parts: dict[int, Any] = {}
-        for k, part in g.parts:
-            parts[k] = parts[k] + part if k in parts else part
-        g = parts
-    for i, parent, c in zip(active, parents, p.vjp(active, g, ans, operands, params), strict=True):
-        if c is None:
-            continue
-        if type(c) is not Deferred:
-            c = unbroadcast(c, *_shape_dtype(operands[i]))
-        old = cts[parent]
-        cts[parent] = c if old is None else old + c if type(c) is not Deferred else _join(old, c)
-
-
-def _join(old: Any, c: Deferred) -> Any:
-    """The sum, by the longer of two deferred cotangents, or by the one that knows how to add."""
-    return old + c if type(old) is Deferred else c + old
-
-
-def fitted(
-    pull: Callable[..., Any],
-    shape: tuple[int, ...],
-    dtype: Any,
-    g: Any,
-    /,
-    *args: Any,
-    **params: Any,
-) -> Any:
-    """Pull back to an operand that was broadcast or promoted."""
-    c = pull(g, *args, **params)
-    return c if type(c) is Deferred else unbroadcast(c, shape, dtype)
-
-
-def _shape_dtype(x: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    try:
-        return x.shape, x.dtype
-    except AttributeError:  # a Python number
-        return (), np.result_type(type(x))

@@ -20,6 +20,7 @@ from .core import (
     bind,
     check_function,
     is_traceable,
+    refuse_captured,
     refuse_finished,
 )
 from .errors import ArgumentError, TracerConversionError, describe
@@ -76,6 +77,8 @@ class Stage(Trace):
             below.append(x.value if mine else x)
         names = tuple(self.operand(x) for x in operands)
         ans = bind(p, below, params)
+        if p.both is not None:
+            refuse_captured(p, ans, self)
         outs = tuple(map(self.tracer, ans if p.several else (ans,)))
         self.equations.append(Equation(p, names, dict(params), tuple(x.slot for x in outs)))
         return outs if p.several else outs[0]
