@@ -25,7 +25,7 @@ from .errors import ArgumentError, NoRuleError
 Leaves = Sequence[Any]
 
 
-def _moving(leaves: Leaves) -> list[int]:
+def moving_leaves(leaves: Leaves) -> list[int]:
     """The numbers of the leaves that have tangents."""
     return [i for i, x in enumerate(leaves) if aval(x).dtype.kind in INEXACT]
 
@@ -42,7 +42,7 @@ def _filled(tangents: Leaves, leaves: Leaves, moving: Sequence[int]) -> list[Any
 
 def _cotangents(g: dict[int, Any], answers: Leaves) -> list[Any]:
     """The cotangents of all answers that have any, zeros for those that are missing."""
-    moving = _moving(answers)
+    moving = moving_leaves(answers)
     return [g.get(k, z) for k, z in zip(moving, _zeros(answers, moving), strict=True)]
 
 
@@ -55,34 +55,34 @@ def _spread(parts: Leaves, moving: Sequence[int], n: int) -> list[Any]:
 
 
 # ------------------------------------------------------------------ custom_jvp
-def _jvp_primitive(name: str, run: Callable[..., Any], rule: Callable[..., Any]) -> Primitive:
+def jvp_primitive(name: str, run: Callable[..., Any], rule: Callable[..., Any]) -> Primitive:
     """The operation of ``run(*leaves)`` and ``rule(leaves, tangents)``, answers and tangents.
 
     The tangents are those of the leaves that have any.
     """
 
     def both(xs: Leaves, ts: Leaves, params: Params) -> Any:
-        answers, tangents = rule(xs, _filled(ts, xs, _moving(xs)))
-        return answers, _spread(tangents, _moving(answers), len(answers))
+        answers, tangents = rule(xs, _filled(ts, xs, moving_leaves(xs)))
+        return answers, _spread(tangents, moving_leaves(answers), len(answers))
 
     def record(xs: Leaves, params: Params) -> Any:
         def push(*ts: Any) -> Any:
             answers, tangents = rule(xs, ts)
             return tangents, answers
 
-        _, pullback, answers = vjp(push, *_zeros(xs, _moving(xs)), has_aux=True)
+        _, pullback, answers = vjp(push, *_zeros(xs, moving_leaves(xs)), has_aux=True)
         return answers, [pullback, [aval(y) for y in answers]]
 
     def backward(active: Any, g: Any, residuals: Any, xs: Leaves, params: Params) -> list[Any]:
         pullback, answers = residuals
-        cts = _spread(pullback(_cotangents(g, answers)), _moving(xs), len(xs))
+        cts = _spread(pullback(_cotangents(g, answers)), moving_leaves(xs), len(xs))
         return [cts[i] for i in active]
 
     def batch(p: Primitive, size: int, xs: Leaves, batched: Any, params: Params) -> Any:
         axes = [0 if b else None for b in batched]
-        moving = [axes[i] for i in _moving(xs)]
+        moving = [axes[i] for i in moving_leaves(xs)]
         mapped = vmap(rule, (axes, moving), axis_size=size)
-        new = _jvp_primitive(
+        new = jvp_primitive(
             name,
             vmap(run, axes, axis_size=size),
             lambda leaves, ts: mapped(list(leaves), list(ts)),
@@ -176,18 +176,18 @@ class custom_jvp(Custom):
         call = Call(self, args, kwargs)
 
         def leafwise(xs: Leaves, ts: Leaves) -> Any:
-            moving = _moving(xs)
+            moving = moving_leaves(xs)
             primals, tangents = call.trees(xs), call.trees(_spread(ts, moving, len(xs)))
             answers, tangents_out = call.pair(rule(*call.fixed, primals, tangents), "rule")
             ys = call.flat(answers)
             return ys, call.tangents(tangents_out, ys)
 
-        p = _jvp_primitive(self.__name__, call.run, leafwise)
+        p = jvp_primitive(self.__name__, call.run, leafwise)
         return call.result(bind(p, call.leaves, {}))
 
 
 # ------------------------------------------------------------------ custom_vjp
-def _vjp_primitive(
+def vjp_primitive(
     name: str, run: Callable[..., Any], fwd: Callable[..., Any], bwd: Callable[..., Any]
 ) -> Primitive:
     """The operation of ``run(*leaves)``, ``fwd(*leaves)`` and ``bwd(residuals, cotangents)``.
@@ -197,9 +197,9 @@ def _vjp_primitive(
 
     def both(xs: Leaves, ts: Leaves, params: Params) -> Any:
         answers, residuals = fwd(*xs)
-        moving = _moving(answers)
+        moving = moving_leaves(answers)
         _, transpose = vjp(lambda *gs: bwd(residuals, gs), *_zeros(answers, moving))
-        tangents = transpose(_filled(ts, xs, _moving(xs)))
+        tangents = transpose(_filled(ts, xs, moving_leaves(xs)))
         return answers, _spread(tangents, moving, len(answers))
 
     def record(xs: Leaves, params: Params) -> Any:
@@ -208,18 +208,18 @@ def _vjp_primitive(
 
     def backward(active: Any, g: Any, residuals: Any, xs: Leaves, params: Params) -> list[Any]:
         *kept, answers = residuals
-        cts = _spread(bwd(kept, _cotangents(g, answers)), _moving(xs), len(xs))
+        cts = _spread(bwd(kept, _cotangents(g, answers)), moving_leaves(xs), len(xs))
         return [cts[i] for i in active]
 
     def batch(p: Primitive, size: int, xs: Leaves, batched: Any, params: Params) -> Any:
         axes = [0 if b else None for b in batched]
-        shared = [not batched[i] for i in _moving(xs)]
+        shared = [not batched[i] for i in moving_leaves(xs)]
 
         def summed(residuals: Leaves, gs: Leaves) -> Any:
             cts = vmap(bwd, axis_size=size)(list(residuals), list(gs))
             return [np.sum(c, axis=0) if s else c for c, s in zip(cts, shared, strict=True)]
 
-        new = _vjp_primitive(
+        new = vjp_primitive(
             name, vmap(run, axes, axis_size=size), vmap(fwd, axes, axis_size=size), summed
         )
         return bind(new, xs, params)
@@ -294,5 +294,5 @@ class custom_vjp(Custom):
             cts = bwd(*call.fixed, tree.unflatten(structure, residuals), call.cotangents(gs))
             return call.cotangents_of_arguments(cts)
 
-        p = _vjp_primitive(self.__name__, call.run, forward, backward)
+        p = vjp_primitive(self.__name__, call.run, forward, backward)
         return call.result(bind(p, call.leaves, {}))

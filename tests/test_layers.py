@@ -45,6 +45,7 @@ LAYERS = {
     "fgrad.curvature": 12,
     "fgrad.customized": 10,
     "fgrad.custom_rules": 11,
+    "fgrad.blackbox": 12,
     "fgrad.linear": 11,
     "fgrad.implicit": 11,
     "fgrad": 13,
