@@ -32,9 +32,14 @@ from .jacobians import jacobian as jacobian
 from .jacobians import jacrev as jacrev
 from .jacobians import value_and_jacfwd as value_and_jacfwd
 from .jacobians import value_and_jacrev as value_and_jacrev
-from .linear import linear_transpose as linear_transpose
-from .linear import linearize as linearize
+from .linearization import linear_transpose as linear_transpose
+from .linearization import linearize as linearize
 from .ops.update import at as at
+from .rules import constant as constant
+from .rules import elementwise as elementwise
+from .rules import linear as linear
+from .rules import multilinear as multilinear
+from .rules import primitive as primitive
 from .stage import make_graph as make_graph
 
 try:

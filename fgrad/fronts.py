@@ -18,7 +18,7 @@ Canonical = Callable[..., tuple[Sequence[Any], Params]]
 
 def name_of_function(fn: Callable[..., Any]) -> str:
     """``sum``, ``linalg.norm``, ``scipy.special.gamma``."""
-    if (fn.__module__ if hasattr(fn, "__module__") else "").startswith("fgrad."):
+    if (getattr(fn, "__module__", None) or "").startswith("fgrad."):
         return fn.__name__
     return qualified(fn).removeprefix("np.")
 
@@ -26,7 +26,15 @@ def name_of_function(fn: Callable[..., Any]) -> str:
 def declare_front(
     fn: Callable[..., Any], p: Primitive, front: Callable[..., Any], operators: Any = None
 ) -> Callable[..., Any]:
-    """Enter a primitive into the registry; what comes back is called as NumPy's function is."""
+    """Enter a primitive into the registry; what comes back is called as NumPy's function is.
+
+    A user's function has no entry: NumPy never asks for it, and what comes back is all of it.
+    """
+    home = "numpy" if isinstance(fn, np.ufunc) else getattr(fn, "__module__", None) or "numpy"
+    if home.partition(".")[0] not in ("numpy", "scipy", "fgrad"):
+        front.__name__ = front.__qualname__ = p.name
+        front.__doc__, front.__module__ = fn.__doc__, home
+        return front
     if p.name in PRIMITIVES:
         raise ValueError(f"the primitive {p.name!r} is declared twice")
     PRIMITIVES[p.name] = p

@@ -70,7 +70,10 @@ def total(terms: Sequence[Any]) -> Any:
 
 # ------------------------------------------------------------------ elementwise
 def elementwise(
-    fn: Callable[..., Any], *partials: Any, impl: Callable[..., Any] | None = None
+    fn: Callable[..., Any],
+    *partials: Any,
+    impl: Callable[..., Any] | None = None,
+    name: str | None = None,
 ) -> Callable[..., Any]:
     """Declare a ufunc by its partial derivatives.
 
@@ -80,6 +83,7 @@ def elementwise(
             the partial times t where that is shorter to compute (t / x for log); a number where
             it is that number everywhere; None where it is zero.
         impl: what computes it, if not ``fn``.
+        name: the primitive's name, if not the function's.
     """
     n = len(partials)
     terms = [_term(d, n) for d in partials]
@@ -103,7 +107,7 @@ def elementwise(
         return [d and d(g, ans, *xs) for d in (terms[i] for i in active)]
 
     p = Primitive(
-        name=name_of_function(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=line_up,
+        name=name or name_of_function(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=line_up,
         needs=needs, keep=_keep(needs, n) if n < 3 else (), pull=tuple(terms) if n < 3 else (),
     )  # fmt: skip
     if n == 1:
@@ -263,11 +267,12 @@ def constant(
     *,
     batch: Callable[..., Any] | None = None,
     impl: Callable[..., Any] | None = None,
+    name: str | None = None,
     several: bool = False,
 ) -> Callable[..., Any]:
     """Declare a piecewise constant function: its derivative is zero, its answer has no trace."""
     rule = batch or (line_up if canonical is None else leading)
-    p = Primitive(name_of_function(fn), impl or fn, None, None, rule, several=several)
+    p = Primitive(name or name_of_function(fn), impl or fn, None, None, rule, several=several)
     if canonical is None:
         return declare_front(fn, p, lambda *operands: bind(p, operands, {}))
     return declare_front(fn, p, general_front(p, canonical))

@@ -46,7 +46,7 @@ LAYERS = {
     "fgrad.customized": 10,
     "fgrad.custom_rules": 11,
     "fgrad.blackbox": 12,
-    "fgrad.linear": 11,
+    "fgrad.linearization": 11,
     "fgrad.implicit": 11,
     "fgrad": 13,
     "fgrad.scipy": 13,
