@@ -11,6 +11,7 @@ from . import recorders as recorders
 from . import tree as tree
 from .batch import vmap as vmap
 from .blackbox import external as external
+from .choosing import select as select
 from .curvature import elementwise_grad as elementwise_grad
 from .curvature import gnvp as gnvp
 from .curvature import hessian_diagonal as hessian_diagonal

@@ -37,6 +37,7 @@ LAYERS = {
     "fgrad.recorders": 9,
     "fgrad.arguments": 9,
     "fgrad.numpy": 9,
+    "fgrad.choosing": 9,
     "fgrad.custom": 9,
     "fgrad.derivatives": 10,
     "fgrad.packing": 10,
@@ -48,6 +49,7 @@ LAYERS = {
     "fgrad.blackbox": 12,
     "fgrad.linearization": 11,
     "fgrad.implicit": 11,
+    "fgrad.random": 12,
     "fgrad": 13,
     "fgrad.scipy": 13,
     "fgrad.testing": 14,
@@ -99,7 +101,7 @@ def test_imports_go_down(file: Path) -> None:
     for name in imports_of(file, ast.parse(file.read_text())):
         same_package = any(
             module.startswith(package) and name.startswith(f"{package}.")
-            for package in ("fgrad.ops", "fgrad.scipy", "fgrad.testing")
+            for package in ("fgrad.ops", "fgrad.random", "fgrad.scipy", "fgrad.testing")
         )
         assert layer_of(name) < layer_of(module) or same_package, f"{module} imports {name}"
 
