@@ -7,6 +7,7 @@ meets a traced array.
 
 from __future__ import annotations
 
+import dis
 import importlib
 import importlib.util
 import sys
@@ -48,22 +49,60 @@ def late_front(ufunc: Callable[..., Any]) -> Callable[..., Any] | None:
     return FRONTS.get(ufunc)
 
 
+def _called(frame: Any) -> str:
+    """The function that a frame runs; a distribution's methods as ``norm.logpdf``."""
+    name, owner = frame.f_code.co_name, frame.f_locals.get("self")
+    if name == "__ua_function__":  # of scipy.fft, which asks its backends
+        return str(frame.f_locals["method"].__name__)
+    owner = type(getattr(owner, "dist", owner)).__name__  # what a frozen distribution is made of
+    if owner.endswith("_gen"):
+        owner = owner.removesuffix("_gen")
+        return owner if name in ("__call__", "freeze") else f"{owner}.{name}"
+    return owner if name in ("__init__", "__call__") else name
+
+
 def instead_of_scipy() -> str | None:
     """What to type if one of SciPy's functions is turning a traced array into a plain one."""
     frame, found = sys._getframe(1), None
     while frame := frame.f_back:  # type: ignore[assignment]
         module = str(frame.f_globals.get("__name__", ""))
-        if module.startswith("scipy._lib"):  # a decorator, which holds the function that it wraps
-            held = (frame.f_locals.get(name) for name in ("f", "fn", "func"))
+        if module.startswith(("scipy._lib", "scipy.stats._axis_nan_policy")):
+            # A decorator, which holds the function that it wraps.
+            held = (frame.f_locals.get(name) for name in ("f", "fn", "func", "hypotest_fun_in"))
             inner = next((f for f in held if callable(f)), None)
             found = qualified(inner) if inner is not None else found
         elif module.startswith("scipy."):
-            found = ".".join([*module.split(".")[:2], frame.f_code.co_name])
+            found = ".".join([*module.split(".")[:2], _called(frame)])
         elif found and not module.startswith(("numpy", "fgrad.")):
             break
-    home, _, name = (found or "").rpartition(".")
+    words = (found or "").split(".")
+    home = ".".join(words[: 2 if "stats" in words else -1])
     if not home or importlib.util.find_spec(f"fgrad.{home}") is None:
         return None
-    if not hasattr(importlib.import_module(f"fgrad.{home}"), name):
+    ours: Any = importlib.import_module(f"fgrad.{home}")
+    for name in words[home.count(".") + 1 :]:
+        ours = getattr(ours if ours.__class__ is type(sys) else type(ours), name, None)
+    if ours is None:
         return None
     return f"call fgrad.{found}, which differentiates (import fgrad.{home})"
+
+
+def instead_of_numpy() -> str | None:
+    """What to type if NumPy's function, or writing into an array, asks for a plain array."""
+    frame = sys._getframe(2)  # who made the array of the traced value
+    if dis.opname[frame.f_code.co_code[frame.f_lasti]] == "STORE_SUBSCR":
+        return "a[i] = x writes into a plain array; a = fgrad.at(a)[i].set(x) makes a changed copy"
+    name = None
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("numpy"):
+        owner = type(frame.f_locals.get("self")).__name__
+        name = {"RClass": "r_", "CClass": "c_", "vectorize": "vectorize"}.get(
+            owner, frame.f_code.co_name
+        )
+        frame = frame.f_back  # type: ignore[assignment]
+    known = name in ("r_", "c_", "vectorize") or getattr(np, str(name), None) in {*FRONTS}
+    return (
+        f"call fgrad.numpy.{name}, which sees all traced arguments; np.stack([x, y]) makes one "
+        "array of a list"
+        if known
+        else None
+    )

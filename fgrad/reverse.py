@@ -140,7 +140,12 @@ class Tape(Trace):
             if type(x) is not float and self._newer(p, x):
                 return x.owner.binary(p, x, y)
             a, i, b, j, keep = x, -1, y.value, y.slot, p.keep[1]
-        ans = p.impl(a, b)
+        if isinstance(a, Tracer):
+            ans = a.owner.binary(p, a, b)
+        elif isinstance(b, Tracer):
+            ans = b.owner.binary(p, a, b)
+        else:
+            ans = p.impl(a, b)
         pull_x: Any
         pull_y: Any
         pull_x, pull_y = p.pull

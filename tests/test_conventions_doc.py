@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.special
 
 import fgrad
+import fgrad.scipy.special
+import fgrad.scipy.stats
 
 TEXT = (Path(__file__).resolve().parent.parent / "docs" / "conventions.md").read_text()
 ROWS = re.findall(r"^\| `(.+?)` \| `(.+?)` \|$", TEXT, re.M)
@@ -23,6 +26,8 @@ def mutate_small_then_pull_back():
 
 NAMES = {
     "np": np, "a": np.array, "f32": np.float32, "grad": fgrad.grad, "jvp": fgrad.jvp,
+    "select": fgrad.select, "sp": scipy.special, "special": fgrad.scipy.special,
+    "stats": fgrad.scipy.stats,
     "mutate_small_then_pull_back": mutate_small_then_pull_back,
 }  # fmt: skip
 

@@ -294,3 +294,15 @@ def test_closing_over_traced_values():
             transform(lambda a: outer(a, lambda f, a: f(a)))(3.0)
     with pytest.raises(TracerConversionError, match="traced by the vmap around it"):
         vmap(lambda a: outer(a, lambda f, a: f(a)))(X)
+
+
+def test_a_declared_function_of_two_operands_keeps_its_rule_in_every_nesting():
+    times = fgrad.elementwise(
+        lambda x, y: x * y, lambda ans, x, y: 10 * y, lambda ans, x, y: 10 * x, name="times"
+    )
+    assert grad(times)(2.0, 3.0) == 30
+    inner = grad(lambda x: times(x, x * x))
+    assert grad(lambda x: grad(lambda y: times(x, y) * y)(3.0))(2.0) == 3 * 10 + 30
+    assert inner(2.0) == 10 * 4 + 10 * 2 * 4
+    assert times.__name__ == "times"
+    assert "times" not in fgrad.core.PRIMITIVES

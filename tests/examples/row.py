@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import types
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -81,6 +82,8 @@ class Row:
 
     def __str__(self) -> str:
         name = getattr(self.of, "__qualname__", None) or getattr(self.of, "__name__", "at")
+        if isinstance(self.of, types.MethodType):  # of a distribution, which is an object
+            name = f"{type(self.of.__self__).__name__.removesuffix('_gen')}.{self.of.__name__}"
         shapes = ",".join("x".join(map(str, x.shape)) or "0d" for x in self.operands)
         return f"{name}({shapes})#{self.number}"
 
