@@ -12,8 +12,8 @@ from fgrad.errors import DtypeError, NoRuleError, TracerConversionError
 from fgrad.scipy import stats
 from fgrad.scipy.stats.families import METHODS, Density, Family, Mass
 
-from . import laws
-from .examples import TABLE
+from .. import laws
+from ..examples import TABLE
 
 INF, NAN = np.inf, np.nan
 FAMILIES = {k: v for k, v in vars(stats).items() if isinstance(v, Family)}

@@ -10,7 +10,7 @@ import fgrad
 from fgrad.errors import NoRuleError, ShapeError
 from fgrad.scipy import stats
 
-from . import laws
+from .. import laws
 
 normal = stats.multivariate_normal
 AT = np.array([1.0, 2.0])
