@@ -1,12 +1,14 @@
 """The laws that every function obeys, stated for a row of the table `examples`.
 
-Each law takes a row and raises AssertionError with the row's name and what was compared.
+Each law takes a row and raises AssertionError with the row's name and what was compared. Where
+`fgrad.testing` has the law for any function, the row's is that.
 A function below is a function ``h`` of differentiable arrays ``xs`` alone; derivatives of it are
 such functions too, which is how the laws reach the second order.
 """
 
 from __future__ import annotations
 
+import functools
 import types
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -25,11 +27,11 @@ import fgrad.scipy.cluster.vq
 import fgrad.scipy.sparse.linalg
 import fgrad.scipy.spatial.transform
 from fgrad import tree
+from fgrad.testing import check_jvp
 
 from .examples import Row
 
 F = Callable[..., Any]
-STEP = 1e-3
 
 
 # ------------------------------------------------------------------ tools
@@ -60,7 +62,10 @@ def close(got: Any, want: Any, what: str, rtol: float = 1e-11) -> None:
     rtol = max([rtol, *(64 * float(np.finfo(d).eps) for d in kinds if d.kind in "fc")])
     a, b = vector(got), vector(want)
     scale = max(1.0, np.max(np.abs(b[np.isfinite(b)]), initial=0.0))
-    np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * scale, err_msg=what)
+    with np.errstate(invalid="ignore"):
+        near = np.all(np.abs(a - b) <= rtol * scale)
+    if not near:  # then slowly: NaN, infinity, and a report
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * scale, err_msg=what)
 
 
 def same_bits(got: Any, want: Any, what: str) -> None:
@@ -90,24 +95,9 @@ def derivatives(h: F, xs: Sequence[Any], rng: np.random.Generator) -> list[F]:
 
 
 # ------------------------------------------------------------------ 1 and 2: first order
-def forward(row: Row, h: F, xs: Sequence[Any], rng: np.random.Generator) -> None:
-    """Law 1: forward is the central difference, and the Taylor remainder falls with slope 2."""
-    ts = random_like(list(xs), rng)
-    y, t = fgrad.jvp(h, xs, ts)
-    same_like(y, t, f"{row}: a tangent is like its primal")
-    t = vector(t)
-
-    def moved(step: float) -> np.ndarray:
-        return vector(h(*(x + step * u for x, u in zip(xs, ts, strict=True))))
-
-    def central(step: float) -> np.ndarray:
-        return (moved(step) - moved(-step)) / (2 * step)
-
-    richardson = (4 * central(STEP / 2) - central(STEP)) / 3
-    close(t, richardson, f"{row}: forward = central difference", rtol=2e-8)
-    remainder = [np.linalg.norm(moved(s) - moved(0) - s * t) for s in (STEP, STEP / 2)]
-    slope = np.log2(remainder[0] / remainder[1]) if remainder[1] > 1e-11 else 2.0
-    assert slope > 1.8, f"{row}: the Taylor remainder falls with slope {slope}, not 2"
+def forward(row: Row, h: F, xs: Sequence[Any], seed: int = 1) -> None:
+    """Law 1: forward is what differences give, and the Taylor remainder falls with slope 2."""
+    check_jvp(h, None, tuple(xs), err_msg=f"jvp of {row}", seed=seed)
 
 
 def forward_exact(row: Row, h: F, xs: Sequence[Any], rng: np.random.Generator) -> None:
@@ -159,7 +149,10 @@ def first_order(row: Row, dtype: Any = np.float64) -> None:
     rng = np.random.default_rng(1)
     h, moving = row.fix(xs)
     with unchanged(xs):
-        (forward if row.kind == "smooth" else forward_exact)(row, h, moving, rng)
+        if row.kind == "smooth":
+            forward(row, h, moving)
+        else:
+            forward_exact(row, h, moving, rng)
         adjoint(row, h, moving, rng)
 
 
@@ -171,7 +164,7 @@ def second_order(row: Row, dtype: Any = np.float64) -> None:
     h, moving = row.fix(xs)
     with unchanged(xs):
         for d in derivatives(h, moving, rng):
-            forward(row, d, moving, rng)
+            forward(row, d, moving, seed=2)
             adjoint(row, d, moving, rng)
 
 
@@ -217,7 +210,7 @@ def dtypes(row: Row) -> None:
         xs = row.arguments(0, dtype)
         try:
             want = row.call(*xs)
-        except TypeError:  # NumPy has no such function: linalg of float16
+        except (TypeError, ValueError, RuntimeError):  # no such function of this dtype
             continue
         h, moving = row.fix(xs)
         value, t = fgrad.jvp(h, moving, moving)
@@ -245,6 +238,7 @@ def dtypes(row: Row) -> None:
 #: The names of modules in the rows' calls -> ours and theirs.
 LIBRARIES: dict[str, tuple[Any, Any]] = {
     "np": (fgrad.numpy, np),
+    "fnp": (fgrad.numpy, np),  # where NumPy's own would not see the traced arguments
     "special": (fgrad.scipy.special, scipy.special),
     "linalg": (fgrad.scipy.linalg, scipy.linalg),
     "stats": (fgrad.scipy.stats, scipy.stats),
@@ -264,7 +258,9 @@ def value(row: Row, dtype: Any = np.float64) -> None:
     xs = row.arguments(0, dtype)
     want = by(row, 1)(*xs)
     h, moving = row.fix(xs)
-    equal = same_bits if row.bits else close
+    # Some of SciPy's functions answer float32 with float64: close as the arguments' dtype allows.
+    rtol = max(1e-11, 64 * float(np.finfo(dtype).eps))
+    equal = same_bits if row.bits else functools.partial(close, rtol=rtol)
     if not moving:
         close(fgrad.make_graph(row.call)(*xs)(*xs), want, f"{row}: the graph's value is NumPy's")
         return

@@ -10,8 +10,8 @@ import pytest
 import scipy.special
 
 import fgrad
-import fgrad.scipy.special
-import fgrad.scipy.stats
+import fgrad.scipy.cluster.vq
+import fgrad.scipy.spatial.transform
 
 TEXT = (Path(__file__).resolve().parent.parent / "docs" / "conventions.md").read_text()
 ROWS = re.findall(r"^\| `(.+?)` \| `(.+?)` \|$", TEXT, re.M)
@@ -27,7 +27,9 @@ def mutate_small_then_pull_back():
 NAMES = {
     "np": np, "a": np.array, "f32": np.float32, "grad": fgrad.grad, "jvp": fgrad.jvp,
     "select": fgrad.select, "sp": scipy.special, "special": fgrad.scipy.special,
-    "stats": fgrad.scipy.stats,
+    "stats": fgrad.scipy.stats, "ndimage": fgrad.scipy.ndimage, "signal": fgrad.scipy.signal,
+    "interpolate": fgrad.scipy.interpolate, "vq": fgrad.scipy.cluster.vq.vq,
+    "Rotation": fgrad.scipy.spatial.transform.Rotation,
     "mutate_small_then_pull_back": mutate_small_then_pull_back,
 }  # fmt: skip
 

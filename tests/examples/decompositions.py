@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+import fgrad
+
 from .row import constant, multilinear, row
 
 SHIFT = np.array([[1.0, 0.3, 0.0], [0.0, 2.5, -0.4], [0.2, 0.0, 5.0]])
@@ -48,6 +50,19 @@ def _svd_of(x):
     return s, np.matmul(u, vh), *_sizes(u, vh)
 
 
+def _full_spaces(x):
+    """Of a full decomposition: the projectors on the vectors that it adds, and the values."""
+    u, s, vh = np.linalg.svd(_wide(x))
+    k = s.shape[-1]
+    more_u, more_v = u[..., k:], np.conj(np.swapaxes(vh[..., k:, :], -1, -2))
+    return s, *(np.matmul(y, np.conj(np.swapaxes(y, -1, -2))) for y in (more_u, more_v))
+
+
+def _cofactors(x):
+    """The gradient of a determinant, which the primitive `linalg.adjugate` computes."""
+    return fgrad.vjp(np.linalg.det, x)[1](np.ones_like(x[..., 0, 0]))[0]
+
+
 SQUARE = [(3, 3), (2, 3, 3)]
 ROWS = [
     *(row(np.linalg.cholesky, [s], lambda x: np.linalg.cholesky(_positive(x)), complex=True)
@@ -78,6 +93,11 @@ ROWS = [
     row(np.linalg.svd, [(3, 3)],
         lambda x: np.linalg.svd(_hermitian(x), compute_uv=False, hermitian=True), bits=False),
     row(np.linalg.svdvals, [(2, 3, 2)], lambda x: np.linalg.svdvals(_wide(x)), complex=True),
+    *(row(np.linalg.svd, [s], _full_spaces, complex=True) for s in ((3, 1), (1, 2, 3))),
+    *(row(np.linalg.qr, [s], lambda x, m=m: np.linalg.qr(_wide(x), m), complex=True, bits=False)
+      for s, m in (((4, 2), "complete"), ((3, 2), "raw"), ((2, 3), "raw"),
+                   ((1, 3, 1), "complete"))),
+    row(np.linalg.det, [(2, 2, 2)], _cofactors, complex=True),
     # What is made of them.
     *(row(np.linalg.pinv, [s], lambda x: np.linalg.pinv(_wide(x)), complex=True)
       for s in ((3, 3), (2, 4, 2), (2, 3))),

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+import fgrad.numpy as fnp
+
 from .row import B, I, P, R, constant, linear, multilinear, row
 
 MASK = np.array([[True, False, True, True], [False, True, False, True], [True, True, True, False]])
 HOLES = np.where(MASK, 0.0, np.nan)
+WEIGHTS = np.arange(12.0).reshape(3, 4) % 5
+BINS = np.array([-2.0, -0.7, 0.3, 2.0])
+TWO, CUBIC, SPREAD = np.array([2.0]), np.array([-7.0, 14.0, -8.0]), np.diag([1.0, 5.0])
+DISCRETE = ("inverted_cdf", "averaged_inverted_cdf", "closest_observation")
 KNOTS = np.array([-2.5, -1.1, 0.13, 0.9, 2.6])
 
 
@@ -24,6 +30,48 @@ ROWS = [
     linear(np.polyadd, [(2,), (4,)]),
     linear(np.polysub, [(4,), (2,)]),
     linear(np.polyder, [(5,)], lambda p: np.polyder(p, 2)),
+    linear(np.polyint, [(3,)], np.polyint),
+    linear(np.polyint, [(3,), (2,)], lambda p, k: fnp.polyint(p, 2, k)),
+    linear(np.polyint, [(3,), ()], lambda p, k: fnp.polyint(p, 3, k)),
+    multilinear(np.polymul, [(3,), (2,)], np.polymul, bits=False),
+    multilinear(np.polymul, [(3,)], lambda a: np.polymul(a, [0, 0, 1, 2]), bits=False),
+    *(row(np.polydiv, [(n,), P(2)], lambda u, v: np.polydiv(u, np.concatenate([TWO, v])),
+          bits=False, complex=n == 5) for n in (2, 3, 5)),
+    linear(np.polydiv, [(3,)], lambda u: np.polydiv(u, [2.0])),
+    row(np.poly, [(3,)], np.poly, complex=True, bits=False),
+    row(np.poly, [R(2, 2, low=-0.3, high=0.3)], lambda x: np.poly(x + x.T + SPREAD), bits=False),
+    row(np.roots, [R(3, low=-0.05, high=0.05)],
+        lambda p: np.sort(np.roots(np.concatenate([TWO / 2, p + CUBIC]))), bits=False),
+    row(np.roots, [P(2)], np.roots, bits=False),
+    row(np.polyfit, [(6,), (6,)], lambda x, y: np.polyfit(x, y, 2), bits=False),
+    row(np.polyfit, [(6,), (6, 2), P(6)], lambda x, y, w: np.polyfit(x, y, 1, w=w), bits=False),
+    row(np.polyfit, [(6,), (6,), P(6)], lambda x, y, w: np.polyfit(x, y, 1, w=w, cov=True),
+        bits=False),
+    row(np.polyfit, [(6,), (6, 2)], lambda x, y: np.polyfit(x, y, 1, cov="unscaled"), bits=False),
+    row(np.polyfit, [(6,), (6,)], lambda x, y: np.polyfit(x, y, 1, full=True)[:2], bits=False),
+    # Histograms: constant in the samples, but for the edges that the least and greatest give.
+    constant(np.histogram, [(8,)], lambda x: np.histogram(x, BINS)[0]),
+    constant(np.histogram, [I(6)], lambda x: np.histogram(x, 2, range=(0, 3))[0]),
+    row(np.histogram, [(8,)], lambda x: np.histogram(x, 4)),
+    row(np.histogram, [(8,)], lambda x: np.histogram(x, 3, density=True)[0], bits=False),
+    row(np.histogram, [(2, 4), (2, 4)], lambda x, w: np.histogram(x, BINS, weights=w)[0],
+        complex=False, bits=False),
+    linear(np.histogram, [(5,)], lambda w: fnp.histogram(np.arange(5.0), BINS, weights=w)[0],
+           bits=False),
+    row(np.histogram, [(8,), P(8)],
+        lambda x, w: np.histogram(x, 3, (-1, 1.5), weights=w, density=True)[0], bits=False),
+    row(np.histogram, [P(3)],
+        lambda d: fnp.histogram(np.arange(5.0), np.cumsum(d), density=True)[0], bits=False),
+    linear(np.histogramdd, [(8,)],
+           lambda w: fnp.histogramdd(np.arange(16.0).reshape(8, 2) % 5, [2, 3], weights=w)[0],
+           complex=False),
+    row(np.histogramdd, [(6, 2), P(6)],
+        lambda x, w: np.histogramdd(x, 2, weights=w, density=True)[0], bits=False),
+    row(np.histogramdd, [(6,), (6,)], lambda x, y: np.histogramdd([x, y], [BINS, 2])[1]),
+    row(np.histogram2d, [(6,), (6,)], lambda x, y: np.histogram2d(x, y, [2, 3])),
+    constant(np.histogram2d, [(6,), (6,)], lambda x, y: np.histogram2d(x, y, BINS)[0]),
+    constant(np.histogram2d, [(6,), (6,)],
+             lambda x, y: np.histogram2d(x, y, [BINS, 2], range=[[0, 1], [-1, 1]])[0]),
     # Choices.
     row(np.select, [(4,), (2, 4)], lambda x, y: np.select([x > 1, y > 0], [x * y, y], x)),
     linear(np.select, [B(3), (3,), (3,)], lambda c, x, y: np.select([c, ~c], [x, y])),
@@ -36,7 +84,22 @@ ROWS = [
            lambda x: np.nan_to_num(np.where(MASK, x, np.array([[np.inf], [-np.inf], [np.nan]])),
                                    posinf=1.0, neginf=-2.0),
            complex=False, kind="smooth"),
+    linear(np.select, [(3,), (3,)],
+           lambda x, y: np.select([[True, False, False], [True, True, False]], [x, y], 7.0),
+           kind="smooth"),
+    linear(np.ix_, [(2,), (3,)], np.ix_),
+    row(np.piecewise, [(6,)],
+        lambda x: np.piecewise(x, [x < -0.5, x > 0.5], [lambda v: v * v, np.sqrt, 3.0])),
+    row(np.piecewise, [(6,)],
+        lambda x: np.piecewise(x, [x < -0.5, x > 0.5], [-1, lambda v, k: k * v * v], 2.0)),
+    row(np.piecewise, [()], lambda x: np.piecewise(x, x > 0, [lambda v: v * v, lambda v: -v])),
+    row(np.piecewise, [(4,)], lambda x: np.piecewise(x, x > 0, [lambda v: v * v])),
+    row(np.piecewise, [(2, 3)], lambda x: np.piecewise(x, [x > 0, x < -1], [np.log, np.exp])),
+    linear(np.real_if_close, [(3,)], np.real_if_close, complex=False),
     # Cutting out, putting in.
+    linear(np.insert, [(4,), (2,)], lambda x, v: np.insert(x, np.array([1, 3]), v)),
+    linear(np.insert, [(4,)], lambda x: np.insert(x, 2, [1.0, 2.0]), kind="smooth"),
+    linear(np.delete, [(3, 4)], lambda x: np.delete(x, [True, False, True], axis=0)),
     *(linear(np.delete, [(3, 4)], lambda x, i=i, axis=axis: np.delete(x, i, axis))
       for i, axis in ((1, None), ([0, 2], 1), (slice(1, 3), 0), (-1, -1))),
     *(linear(np.insert, [(3, 4), s], lambda x, v, i=i, axis=axis: np.insert(x, i, v, axis))
@@ -83,11 +146,17 @@ ROWS = [
     row(np.median, [(3, 4)], lambda x: np.median(x, axis=1, keepdims=True)),
     *(row(np.quantile, [(3, 4)],
           lambda x, m=m: np.quantile(x, [0.1, 0.45, 0.8, 1.0], axis=1, method=m), bits=False)
-      for m in ("linear", "lower", "higher", "nearest", "midpoint", "hazen", "weibull",
+      for m in (*DISCRETE, "linear", "lower", "higher", "nearest", "midpoint", "hazen", "weibull",
                 "median_unbiased", "normal_unbiased", "interpolated_inverted_cdf")),
     row(np.quantile, [(2, 3, 2)], lambda x: np.quantile(x, 0.3, axis=(0, 2), keepdims=True),
         bits=False),
     row(np.quantile, [(5,), R(2, low=0.05, high=0.95)], np.quantile, bits=False),
+    row(np.quantile, [(3, 4)],
+        lambda x: np.quantile(x, [0.0, 0.4], 0, method="inverted_cdf", weights=[1.0, 2.0, 3.0])),
+    row(np.quantile, [(3, 4)],
+        lambda x: np.quantile(x, 0.4, method="inverted_cdf", weights=MASK, keepdims=True)),
+    row(np.nanquantile, [(3, 4)],
+        _holes(np.nanquantile, q=0.6, axis=1, method="inverted_cdf", weights=WEIGHTS)),
     row(np.percentile, [(3, 4)], lambda x: np.percentile(x, [[10, 70]], axis=0), bits=False),
     row(np.percentile, [(6,)], lambda x: np.percentile(x, 40), bits=False),
     *(row(np.nanmedian, [(3, 4)], _holes(np.nanmedian, **kw), bits=False)
@@ -105,6 +174,13 @@ ROWS = [
     constant(np.argpartition, [(3, 4)], lambda x: np.argpartition(x, 1, axis=0)[1]),
     constant(np.searchsorted, [(2, 3)], lambda v: np.searchsorted(KNOTS, v, side="right")),
     constant(np.searchsorted, [(5,), (3,)], lambda a, v: np.searchsorted(np.sort(a), v)),
+    constant(np.searchsorted, [(5,)], lambda a: fnp.searchsorted(a, 0.3, sorter=np.argsort(a))),
+    constant(np.lexsort, [I(4), (4,)], lambda a, b: fnp.lexsort((b, a))),
+    constant(np.lexsort, [(2, 3, 2)], lambda a: np.lexsort(a, axis=0)),
+    constant(np.unravel_index, [I(3, high=23)], lambda i: np.unravel_index(i, (2, 3, 4))),
+    constant(np.unravel_index, [I(3, high=23)],
+             lambda i: np.unravel_index(i, (2, 3, 4), order="F")),
+    row(np.sort_complex, [(4,)], np.sort_complex, complex=True),
     constant(np.searchsorted, [(5,)], lambda a: np.sort(a).searchsorted(0.3, side="right")),
     constant(np.digitize, [(2, 3)], lambda x: np.digitize(x, KNOTS)),
     constant(np.digitize, [(3,)], lambda b: np.digitize([0.1, -0.5], np.sort(b))),
@@ -125,6 +201,8 @@ ROWS = [
         lambda x, xp, fp: np.interp(x, KNOTS + xp, fp), bits=False),
     row(np.interp, [(6,), (5,)],
         lambda x, fp: np.interp(2 * x, KNOTS, fp, left=-1.0, right=3.0), bits=False),
+    row(np.interp, [(6,), (), ()],
+        lambda x, a, b: fnp.interp(2 * x, KNOTS, KNOTS**2, left=a, right=b), bits=False),
     row(np.interp, [R(4, low=-9, high=9), (5,)],
         lambda x, fp: np.interp(x, KNOTS, fp, period=6.0), bits=False),
     *(row(np.cov, [(2, 4)], lambda x, kw=kw: np.cov(x, **kw), complex=True, bits=False)
@@ -135,7 +213,8 @@ ROWS = [
     row(np.corrcoef, [(4,), (4,)], np.corrcoef, bits=False),
     *(multilinear(np.correlate, shapes, lambda a, v, m=m: np.correlate(a, v, m), bits=False)
       for shapes in ([(5,), (2,)], [(3,), (4,)])
-      for m in ("valid", "same", "full")),
+      for m in ("valid", "same", 2)),
+    multilinear(np.correlate, [(4,)], lambda a: np.correlate([1, 2.0], a, 1), bits=False),
     *(constant(f, [(3, 4)], lambda x, f=f: f(x / 1), complex=c)
       for f, c in ((np.isposinf, False), (np.isneginf, False), (np.isreal, True),
                    (np.iscomplex, True))),

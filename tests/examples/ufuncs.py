@@ -97,6 +97,12 @@ ROWS = [
     row(np.remainder, [(2, 3)], lambda x: x % 0.7),
     row(np.divmod, [(2, 3), P(3)]),
     row(np.modf, [(2, 3)]),
+    linear(np.modf, [(2, 3)], lambda x: np.modf(x - x)[0], complex=False),
+    row(np.frexp, [(2, 3)]),
+    constant(np.frexp, [I(3)], np.frexp),
+    row(np.i0, [(2, 3)]),
+    row(np.i0, [R(3, low=-0.1, high=0.1)]),
+    row(np.clip, [(2, 3)], lambda x: np.clip(x, [-1.01, -0.5, 0.2], 0.73)),
     linear(np.nextafter, [(2, 3), (2, 3)], complex=False, kind="smooth"),
     row(np.heaviside, [(2, 3), (2, 3)]),
     linear(

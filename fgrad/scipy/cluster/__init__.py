@@ -1,1 +1,5 @@
 """Vector quantisation, as in `scipy.cluster`."""
+
+from __future__ import annotations
+
+from . import vq as vq

@@ -1,1 +1,90 @@
-"""The functions of `scipy.linalg` on traced matrices."""
+"""The functions of `scipy.linalg` on traced matrices.
+
+What has no name here takes no arrays, or returns nothing that a derivative is known of.
+"""
+
+from __future__ import annotations
+
+from scipy.linalg import LinAlgError as LinAlgError
+from scipy.linalg import LinAlgWarning as LinAlgWarning
+from scipy.linalg import bandwidth as bandwidth
+from scipy.linalg import dft as dft
+from scipy.linalg import hadamard as hadamard
+from scipy.linalg import helmert as helmert
+from scipy.linalg import hilbert as hilbert
+from scipy.linalg import invhilbert as invhilbert
+from scipy.linalg import invpascal as invpascal
+from scipy.linalg import ishermitian as ishermitian
+from scipy.linalg import issymmetric as issymmetric
+from scipy.linalg import pascal as pascal
+
+from .banded import cho_solve_banded as cho_solve_banded
+from .banded import cholesky_banded as cholesky_banded
+from .banded import eig_banded as eig_banded
+from .banded import eigvals_banded as eigvals_banded
+from .banded import matmul_toeplitz as matmul_toeplitz
+from .banded import solve_banded as solve_banded
+from .banded import solve_circulant as solve_circulant
+from .banded import solve_toeplitz as solve_toeplitz
+from .banded import solveh_banded as solveh_banded
+from .eigen import eig as eig
+from .eigen import eigh as eigh
+from .eigen import eigh_tridiagonal as eigh_tridiagonal
+from .eigen import eigvals as eigvals
+from .eigen import eigvalsh as eigvalsh
+from .eigen import eigvalsh_tridiagonal as eigvalsh_tridiagonal
+from .eigen import svd as svd
+from .eigen import svdvals as svdvals
+from .equations import solve_continuous_lyapunov as solve_continuous_lyapunov
+from .equations import solve_discrete_lyapunov as solve_discrete_lyapunov
+from .equations import solve_sylvester as solve_sylvester
+from .factorizations import ldl as ldl
+from .factorizations import lu as lu
+from .factorizations import lu_factor as lu_factor
+from .factorizations import lu_solve as lu_solve
+from .factorizations import orthogonal_procrustes as orthogonal_procrustes
+from .factorizations import polar as polar
+from .factorizations import qr as qr
+from .factorizations import qr_multiply as qr_multiply
+from .factorizations import rq as rq
+from .factorizations import subspace_angles as subspace_angles
+from .forms import hessenberg as hessenberg
+from .forms import rsf2csf as rsf2csf
+from .forms import schur as schur
+from .functions import coshm as coshm
+from .functions import cosm as cosm
+from .functions import expm as expm
+from .functions import expm_frechet as expm_frechet
+from .functions import fractional_matrix_power as fractional_matrix_power
+from .functions import funm as funm
+from .functions import logm as logm
+from .functions import signm as signm
+from .functions import sinhm as sinhm
+from .functions import sinm as sinm
+from .functions import sqrtm as sqrtm
+from .functions import tanhm as tanhm
+from .functions import tanm as tanm
+from .riccati import solve_continuous_are as solve_continuous_are
+from .riccati import solve_discrete_are as solve_discrete_are
+from .solving import cho_factor as cho_factor
+from .solving import cho_solve as cho_solve
+from .solving import cholesky as cholesky
+from .solving import det as det
+from .solving import inv as inv
+from .solving import lstsq as lstsq
+from .solving import norm as norm
+from .solving import pinv as pinv
+from .solving import pinvh as pinvh
+from .solving import solve as solve
+from .solving import solve_triangular as solve_triangular
+from .structured import block_diag as block_diag
+from .structured import circulant as circulant
+from .structured import companion as companion
+from .structured import convolution_matrix as convolution_matrix
+from .structured import diagsvd as diagsvd
+from .structured import fiedler as fiedler
+from .structured import fiedler_companion as fiedler_companion
+from .structured import hankel as hankel
+from .structured import khatri_rao as khatri_rao
+from .structured import leslie as leslie
+from .structured import toeplitz as toeplitz

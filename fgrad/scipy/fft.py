@@ -1,1 +1,0 @@
-"""The cosine and sine transforms of `scipy.fft`, and its Fourier transforms."""

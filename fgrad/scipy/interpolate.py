@@ -1,1 +1,0 @@
-"""Interpolation on grids and by splines, as in `scipy.interpolate`."""

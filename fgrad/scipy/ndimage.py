@@ -1,1 +1,0 @@
-"""Interpolation in arrays, as in `scipy.ndimage`."""
