@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 import numpy as np
@@ -32,6 +33,10 @@ from .errors import (
 from .tracer import ArrayTracer
 
 _FLOAT = np.dtype(float)
+
+
+#: The traces of the mapped axes that have names, around the code that is running.
+AXES: ContextVar[dict[Hashable, Any]] = ContextVar("AXES", default={})  # noqa: B039  never written
 
 
 class BatchTracer(ArrayTracer):
@@ -75,7 +80,10 @@ class Batch(Trace):
             if not isinstance(x, Tracer):
                 check_operand(x, p.name)
             below.append(x.value if mine else x)
-        ans = p.batch(p, self.size, below, batched, params)
+        rule = p.batch
+        if p.collect is not None and params["over"] is self:
+            rule = p.collect
+        ans = rule(p, self.size, below, batched, params)
         if p.both is not None:
             refuse_captured(p, ans, self)
         return tuple(map(self.tracer, ans)) if p.several else self.tracer(ans)
@@ -87,6 +95,7 @@ def vmap(
     out_axes: Any = 0,
     *,
     axis_size: int | None = None,
+    axis_name: Hashable = None,
     chunk_size: int | str | None = None,
 ) -> Callable[..., Any]:
     """Map a function over an axis of its arguments, all elements at once.
@@ -108,6 +117,7 @@ def vmap(
         out_axes: where the mapped axis stands in the results: an integer, None for results that
             don't depend on the element, or a pytree prefix of these.
         axis_size: the number of elements; needed only if no argument is mapped.
+        axis_name: a name for the mapped axis, by which `psum` and its like refer to it inside.
         chunk_size: the number of elements to compute at once, which bounds the memory; "auto"
             takes as many as have mapped arguments of 16 MiB together. All by default. In JAX,
             `jax.lax.map` has it, as ``batch_size``.
@@ -148,10 +158,15 @@ def vmap(
                 for x, m in zip(fronts, moving, strict=True)
             ]
             new_args, new_kwargs = tree.unflatten(structure, tracers)
+            token = None
+            if axis_name is not None:
+                token = AXES.set({**AXES.get(), axis_name: trace})
             try:
                 out = run(trace, f, new_args, new_kwargs)
             finally:
                 trace.finish()
+                if token is not None:
+                    AXES.reset(token)
             outs, out_structure = tree.flatten(out)
             axes = _spread(out_axes, out, "out_axes")
             results = [_result(trace, y, axis) for y, axis in zip(outs, axes, strict=True)]
@@ -159,6 +174,12 @@ def vmap(
 
         octets = sum(aval(x).nbytes for x, m in zip(fronts, moving, strict=True) if m)
         chunk = chunk_length(chunk_size, size, octets // max(size, 1), "vmap")
+        if axis_name is not None and chunk < size:
+            raise ArgumentError(
+                "vmap wants all elements at once where they have a named axis to meet on.",
+                f"axis_name={axis_name!r} and chunk_size={chunk_size!r} for {size} elements",
+                "leave one of the two away",
+            )
         parts = [part(i, min(i + chunk, size)) for i in range(0, max(size, 1), chunk)]
         results, out_structure, axes = parts[0]
         if len(parts) > 1:

@@ -44,6 +44,7 @@ class Primitive:
             ``active``; operands that are not kept are given as `Aval`. None as for ``jvp``.
         batch: ``batch(prim, size, operands, batched, params)``, the answer with the batch axis in
             front, of operands that have it in front where ``batched`` says so.
+        collect: the same, for a trace of vmap that the params name as ``over``.
         needs: ``needs(i, k)``, whether the cotangent of operand i reads the value of operand k, or
             of the answer for k = -1. What isn't needed isn't kept.
         pull: for each of one or two operands, its rule by itself, for the tape's hot path:
@@ -70,6 +71,7 @@ class Primitive:
     several: bool = False
     both: Callable[..., Any] | None = None
     record: Callable[..., Any] | None = None
+    collect: Callable[..., Any] | None = None
 
     def __repr__(self) -> str:
         return self.name

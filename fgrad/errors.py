@@ -15,10 +15,13 @@ import numpy as np
 
 __all__ = [
     "ArgumentError",
+    "ConvergenceError",
+    "DomainError",
     "DtypeError",
     "EscapedTracerError",
     "FgradError",
     "GraphError",
+    "KeyReuseError",
     "NoRuleError",
     "ShapeError",
     "TracerConversionError",
@@ -58,6 +61,14 @@ class DtypeError(FgradError, TypeError):
     """A leaf has a dtype, or a type, that the transformation cannot work with."""
 
 
+class DomainError(FgradError, ValueError):
+    """A number lies outside of what the function is defined for."""
+
+
+class KeyReuseError(FgradError, RuntimeError):
+    """A random key was used a second time, where the user has asked to be told."""
+
+
 class ShapeError(FgradError, ValueError):
     """An array has another shape than the one that was wanted."""
 
@@ -76,6 +87,10 @@ class TracerConversionError(FgradError, TypeError):
 
 class EscapedTracerError(FgradError, RuntimeError):
     """A tracer was used after the transformation that made it had ended."""
+
+
+class ConvergenceError(FgradError, ArithmeticError):
+    """A solver has found no solution that could be differentiated."""
 
 
 class GraphError(FgradError, ValueError):

@@ -1,7 +1,8 @@
 """NumPy's names, for values that NumPy's own protocols can't catch.
 
 ``import numpy as np`` is enough almost everywhere. ``import fgrad.numpy as fnp`` offers the same
-functions, and makes arrays from lists that hold traced values:
+functions, which see traced values among all of their arguments and in lists, and those for which
+NumPy asks no protocol: `array`, `full`, `r_`, `c_`, `vectorize`.
 
 >>> import numpy as np
 >>> import fgrad, fgrad.numpy as fnp
@@ -16,68 +17,40 @@ from typing import Any
 import numpy as _np
 
 from . import ops as _ops  # noqa: F401  fills FRONTS
-from .arrays import check_operand as _check_operand
-from .arrays import shape_of as _shape_of
 from .core import FRONTS as _FRONTS
-from .core import Tracer as _Tracer
 from .doors import door as _door
-from .doors import has_tracer as _has_tracer
-from .errors import ShapeError as _ShapeError
+from .ops.creation import Joiner as _Joiner
+from .ops.creation import array as array
+from .ops.creation import as_array as _as_array
+from .ops.creation import asarray as asarray
+from .ops.creation import full as full
+from .ops.creation import vectorize as vectorize
+
+r_ = _Joiner(_np.r_, axis=0, ndmin=1, place=-1)
+c_ = _Joiner(_np.c_, axis=-1, ndmin=2, place=0)
+
+#: Functions whose first argument is a list of arrays, not an array.
+_OF_LISTS = {
+    _np.concatenate, _np.stack, _np.vstack, _np.hstack, _np.dstack, _np.column_stack, _np.block,
+    _np.select, _np.lexsort, _np.histogramdd, _np.array, _np.asarray, _np.asanyarray, _np.einsum,
+}  # fmt: skip
 
 
-def array(object: Any, dtype: Any = None, *, copy: bool = True, ndmin: int = 0) -> Any:
-    """`numpy.array`; nested lists and tuples may hold traced values.
+def _of_arrays(fn: Any, front: Any) -> Any:
+    """A front whose first argument may be a list that holds traced values."""
+    if fn in _OF_LISTS:
+        return front
 
-    >>> array([[1.0, 2.0], [3.0, 4.0]])
-    array([[1., 2.],
-           [3., 4.]])
-    """
-    out = _build(object) if _has_tracer(object) else _np.array(object, dtype, copy=copy)
-    if dtype is not None and out.dtype != _np.dtype(dtype):
-        out = out.astype(dtype)
-    missing = ndmin - len(_shape_of(out))
-    return out if missing <= 0 else _np.reshape(out, (*(1,) * missing, *_shape_of(out)))
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], (list, tuple)):
+            args = (_as_array(args[0]), *args[1:])
+        return front(*args, **kwargs)
 
-
-def asarray(a: Any, dtype: Any = None) -> Any:
-    """`numpy.asarray`; traced arrays pass, nested lists may hold traced values."""
-    if isinstance(a, _Tracer) or _has_tracer(a):
-        return array(a, dtype) if not isinstance(a, _Tracer) or dtype is not None else a
-    return _np.asarray(a, dtype)
-
-
-asanyarray = asarray
-ascontiguousarray = asarray
-
-
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """`numpy.full`; the fill value may be traced."""
-    if not isinstance(fill_value, _Tracer):
-        return _np.full(shape, fill_value, dtype)
-    value: Any = fill_value
-    return _np.broadcast_to(value if dtype is None else value.astype(dtype), shape)
-
-
-def _build(x: Any) -> Any:
-    """Stack nested sequences from the inside out."""
-    if isinstance(x, (list, tuple)):
-        parts = [_build(y) for y in x]
-        shapes = [_shape_of(y) for y in parts]
-        if len({*shapes}) > 1:
-            raise _ShapeError(
-                "fgrad.numpy.array wants nested lists of equal lengths.",
-                f"parts of the shapes {', '.join(map(str, shapes))}",
-                "join parts of different lengths with np.concatenate",
-            )
-        return _np.stack(parts) if parts else _np.asarray(x)
-    if isinstance(x, _Tracer):
-        return x
-    _check_operand(x, "fgrad.numpy.array")
-    return x if hasattr(x, "dtype") else _np.asarray(x)
+    return call
 
 
 _FUNCTIONS = {
-    fn.__name__: _door(fn, front)
+    fn.__name__: _door(fn, _of_arrays(fn, front))
     for fn, front in _FRONTS.items()
     if getattr(_np, getattr(fn, "__name__", ""), None) is fn and not isinstance(fn, _np.ufunc)
 }

@@ -15,15 +15,15 @@ import numpy as np
 
 from .arrays import PYTHON_SCALARS
 from .core import FRONTS, Tracer, full_lower
-from .elsewhere import instead_of_scipy, late_front, qualified
+from .elsewhere import instead_of_numpy, instead_of_scipy, late_front, qualified
 from .errors import NoRuleError, TracerConversionError, describe
 from .vocabulary import (
-    ACCUMULATIONS,
     BINARY_OPERATORS,
     INSTEAD,
     METHODS,
-    REDUCTIONS,
+    WRITING,
     WRITING_METHODS,
+    instead_of_object_loop,
 )
 
 
@@ -118,39 +118,36 @@ class ArrayTracer(Tracer):
 
     # ------------------------------------------------------------------ NumPy's protocols
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "__call__":
-            front = FRONTS.get(ufunc) or late_front(ufunc)
-            if front is not None:
-                return front(*_ufunc_keywords(ufunc, inputs, kwargs) if kwargs else inputs)
-            raise no_rule(qualified(ufunc))
-        if method == "outer" and ufunc in FRONTS:
-            x, y = inputs
-            x = np.reshape(x, (*np.shape(x), *(1,) * np.ndim(y)))
-            return ufunc.__call__(x, y, **kwargs)
-        tables: dict[str, Any] = {"reduce": REDUCTIONS, "accumulate": ACCUMULATIONS}
-        table = tables.get(method, {})
-        if ufunc in table:
-            if len(inputs) < 2:
-                kwargs.setdefault("axis", 0)
-            kwargs = {k: v for k, v in kwargs.items() if k != "out" or v not in (None, (None,))}
-            return FRONTS[table[ufunc]](*inputs, **kwargs)
-        if method == "at":
-            raise TracerConversionError(
-                f"`np.{ufunc.__name__}.at` writes into its first argument, which a traced "
-                "function must not do.",
-                f"np.{ufunc.__name__}.at(a, i, v) with " + ", ".join(map(describe, inputs)),
-                "make a changed copy: fgrad.at(x)[i].add(v) (set, multiply, min, max)",
-            )
-        raise no_rule(f"{qualified(ufunc)}.{method}")
+        front = FRONTS.get(ufunc) or late_front(ufunc)
+        if front is None:
+            raise no_rule(qualified(ufunc), instead_of_object_loop(ufunc))
+        if method == "__call__" and not kwargs:
+            return front(*inputs)
+        return FRONTS[getattr(np.ufunc, method)](ufunc, *inputs, **kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         front = FRONTS.get(func)
-        if front is None:
-            raise no_rule(qualified(func), INSTEAD.get(func))
-        return front(*args, **kwargs)
+        if front is not None:
+            if kwargs and kwargs.get("out") is not None:
+                raise NoRuleError(
+                    f"`{qualified(func)}` of traced values can't write into an array.",
+                    f"the keyword out={describe(kwargs['out'])}",
+                    "leave it away and use the result",
+                )
+            return front(*args, **kwargs)
+        if func in WRITING:
+            raise TracerConversionError(
+                f"`{qualified(func)}` writes into its first argument, which a traced function "
+                "must not do.",
+                "a traced value as an argument of it",
+                f"make a changed copy: {WRITING[func]}",
+            )
+        raise no_rule(qualified(func), INSTEAD.get(func))
 
     # ------------------------------------------------------------------ methods of their own form
-    def __pow__(self, y: Any) -> Any:
+    def __pow__(self, y: Any, mod: Any = None) -> Any:
+        if mod is not None:
+            raise no_rule("pow(x, y, mod)", "x ** y % mod")
         # x ** 2 is np.square(x), in NumPy too: the one power that is everywhere. Not so of integers
         # to the power 2.0, which are floats; and powers of a Python number are Python numbers.
         if type(y) in (int, float) and not isinstance(full_lower(self), PYTHON_SCALARS):
@@ -181,6 +178,11 @@ class ArrayTracer(Tracer):
         return FRONTS[np.transpose](self, new or None)
 
     @property
+    def flat(self) -> Any:
+        """The entries in C order: `numpy.ravel`, which has no memory to write into."""
+        return FRONTS[np.ravel](self)
+
+    @property
     def T(self) -> Any:
         return FRONTS[np.transpose](self)
 
@@ -209,11 +211,14 @@ class ArrayTracer(Tracer):
         raise self.cannot_become(
             "a NumPy array",
             instead_of_scipy()
-            or "pick from a plain array by a traced index with fgrad.numpy.take(a, i, axis=0)"
-            if self.dtype.kind in "iu"
-            else "call NumPy's functions on the traced value itself; for lists that hold one use "
-            "np.stack([x, y]), np.concatenate([x, y]) or fgrad.numpy.array([x, 1.0]); for another "
-            "dtype x.astype(dtype)",
+            or instead_of_numpy()
+            or (
+                "pick from a plain array by a traced index with fgrad.numpy.take(a, i, axis=0)"
+                if self.dtype.kind in "iu"
+                else "call NumPy's functions on the traced value itself; for lists that hold one "
+                "use np.stack([x, y]), np.concatenate([x, y]) or fgrad.numpy.array([x, 1.0]); for "
+                "another dtype x.astype(dtype)"
+            ),
         )
 
     def __float__(self) -> NoReturn:
@@ -346,26 +351,6 @@ def register(
                 setattr(ArrayTracer, name, operator)
     for name in METHODS.get(fn, "").split():
         setattr(ArrayTracer, name, front)
-
-
-def _ufunc_keywords(ufunc: Any, inputs: tuple[Any, ...], kwargs: Any) -> tuple[Any, ...]:
-    """Honour ``dtype=``; refuse ``out=`` and ``where=``, which write into an array."""
-    dtype = kwargs.pop("dtype", None)
-    kwargs.pop("casting", None)
-    if kwargs:
-        name = next(iter(kwargs))
-        to_do = {
-            "out": "leave `out` away and use the result; for a += x write a = a + x",
-            "where": "use np.where(mask, f(x), other) instead of the keyword",
-        }.get(name, "leave the keyword away")
-        raise TracerConversionError(
-            f"`np.{ufunc.__name__}` on traced values takes operands and `dtype` only.",
-            f"the keyword {name}=",
-            to_do,
-        )
-    if dtype is None:
-        return inputs
-    return tuple(FRONTS[np.astype](x, dtype) if hasattr(x, "dtype") else x for x in inputs)
 
 
 def register_newer(name: str, front: Callable[..., Any]) -> None:

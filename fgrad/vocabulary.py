@@ -26,24 +26,23 @@ METHODS: dict[Any, Any] = {
     np.clip: "clip", np.dot: "dot", np.argsort: "argsort", np.diagonal: "diagonal",
     np.trace: "trace", np.nonzero: "nonzero", np.astype: "astype", np.copy: "copy",
     np.take: "take", np.searchsorted: "searchsorted", np.choose: "choose",
-    np.argpartition: "argpartition",
+    np.argpartition: "argpartition", np.ndarray.view: "view", np.ndarray.compress: "compress",
 }  # fmt: skip
 
-#: `np.add.reduce` and its like -> the function that does the same.
-REDUCTIONS: dict[Any, Any] = {
-    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
-    np.logical_and: np.all, np.logical_or: np.any,
-}  # fmt: skip
-ACCUMULATIONS: dict[Any, Any] = {np.add: np.cumsum, np.multiply: np.cumprod}
-
-#: What to type instead of functions that write into their arguments or lose the trace.
-INSTEAD: dict[Any, Any] = {
-    np.copyto: "fgrad.numpy.full(shape, x), or fgrad.at(a)[i].set(x) for a changed copy",
-    np.put: "fgrad.at(a)[i].set(x)",
-    np.putmask: "np.where(mask, values, x)",
-    np.place: "np.where(mask, values, x)",
-    np.fill_diagonal: "fgrad.at(a)[i, i].set(x)",
-    np.save: "return the value from the function and save it outside",
+#: Functions that write into their first argument -> what to type instead.
+WRITING: dict[Any, str] = {
+    np.copyto: "a = fgrad.numpy.full(shape, x), or a = fgrad.at(a)[i].set(x) for a changed copy",
+    np.put: "a = fgrad.at(a)[i].set(x), of a flat array a",
+    np.putmask: "a = np.where(mask, values, x)",
+    np.place: "a = np.where(mask, values, x)",
+    np.put_along_axis: "a = fgrad.at(a)[np.arange(n)[:, None], i].set(x), for indices i along "
+    "axis 1",
+    np.fill_diagonal: "i = np.arange(n); a = fgrad.at(a)[i, i].set(x)",
+}
+#: What to type instead of functions that lose the trace.
+INSTEAD: dict[Any, str] = {
+    np.save: "np.save outside: return the value from the function and save it there",
+    np.savetxt: "np.savetxt outside: return the value from the function and save it there",
 }
 
 
@@ -53,3 +52,13 @@ WRITING_METHODS = {
     "put": "x.at[i].set(v)", "itemset": "x.at[i].set(v)", "resize": "np.resize(x, shape)",
     "setfield": "x.at[i].set(v)", "setflags": "np.copy(x)", "byteswap": "np.copy(x)",
 }  # fmt: skip
+
+
+def instead_of_object_loop(ufunc: Any) -> str | None:
+    """What to type for a ufunc that `numpy.frompyfunc` made: it gives arrays of objects."""
+    if not all(kind.strip("O->") == "" for kind in ufunc.types):
+        return None
+    return (
+        "the Python function itself with fgrad.vmap(f)(x), or with fgrad.numpy.vectorize(f)(x); "
+        "what np.frompyfunc makes gives arrays of objects"
+    )

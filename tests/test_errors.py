@@ -124,7 +124,7 @@ CONVERSIONS = {
     "x[0] = v": (setitem, r"x = x\.at\[i\]\.set\(v\)"),
     "a += x": (plain_iadd, r"for a \+= x write a = a \+ x"),
     "a[0] = x": (plain_element, r"cannot hold a traced value(.|\n)*np\.stack\(\[x, y\]\)"),
-    "a[:] = x": (plain_slice, r"fgrad\.numpy\.array\(\[x, 1\.0\]\)"),
+    "a[:] = x": (plain_slice, r"a = fgrad\.at\(a\)\[i\]\.set\(x\)"),
     "float": (lambda x: float(x[0]), "cannot become a Python float"),
     "complex": (lambda x: complex(x[0]), "cannot become a Python complex"),
     "int": (lambda x: int(x[0]), r"x\.astype\(int\)"),
@@ -144,7 +144,7 @@ CONVERSIONS = {
     "pickle": (lambda x: pickle.dumps(x), "store it outside"),
     "np.add out": (lambda x: np.add(x, x, out=np.zeros(3)).sum(), "leave `out` away"),
     "np.add where": (lambda x: np.add(x, x, where=[True] * 3).sum(), r"np\.where\(mask"),
-    "np.add.at": (lambda x: np.add.at(np.zeros(3), [0], x[0]), r"fgrad\.at\(x\)\[i\]\.add"),
+    "np.add.at": (lambda x: np.add.at(np.zeros(3), [0], x[0]), r"fgrad\.at\(a\)\[i\]\.add"),
     "format": (lambda x: f"{x:.3f}", "wants a single number"),
 }
 
@@ -231,13 +231,9 @@ def test_bool_of_a_batch_and_of_a_graph():
 @pytest.mark.parametrize(
     ("name", "f"),
     [
-        ("np.i0", np.i0),
-        ("np.histogram", np.histogram),
-        ("np.unique", np.unique),
+        ("np.unique_all", np.unique_all),
+        ("np.busday_count", lambda x: np.busday_count(x, x)),
         ("np.lib.", np.packbits),
-        ("np.frexp", np.frexp),
-        ("np.add.reduceat", lambda x: np.add.reduceat(x, [0, 1])),
-        ("np.hypot.reduce", np.hypot.reduce),
         ("np.array2string", np.array2string),
         ("strange (vectorized)", lambda x: np.frompyfunc(lambda y: y, 1, 1)(x)),
     ],

@@ -114,6 +114,14 @@ METHODS = {
     "conjugate": lambda x: (1j * x).conjugate(), "copy": lambda x: x.copy(),
     "astype": lambda x: x.astype(np.float32), "astype int": lambda x: x.astype(int),
     "astype str": lambda x: x.astype("f4"), "take": lambda x: x.take([0, 2], axis=1),
+    "compress": lambda x: x.compress([True, False, True], axis=1), "flat": lambda x: x.flat[3],
+    "iterate flat": lambda x: sum(x.flat[:]), "len flat": lambda x: x * len(x.flat),
+    "view": lambda x: x.view(), "view complex": lambda x: x[:, 1:].view(complex),
+    "view real": lambda x: (x + 1j * x).view(float), "argsort": lambda x: x.argsort(axis=0),
+    "searchsorted": lambda x: x[0].searchsorted([1.0, 2.0]), "trace": lambda x: x.trace(1),
+    "diagonal": lambda x: x.diagonal(offset=1), "choose": lambda x: x.astype(int).choose(
+        np.arange(6.0), mode="clip"), "cumprod": lambda x: x.cumprod(axis=1),
+    "argpartition": lambda x: x.argpartition(1, axis=1)[:, 1],
 }  # fmt: skip
 
 
@@ -194,6 +202,22 @@ PROTOCOLS = {
     "np.permute_dims": lambda x: np.permute_dims(x, (1, 0)),
     "np.concat": lambda x: np.concat([x, x]), "np.pow": lambda x: np.pow(x, 2),
     "np.acos": lambda x: np.acos(x / 10), "@ vector": lambda x: x @ np.ones(3),
+    "np.row_stack": lambda x: np.vstack([x, x]), "np.fromfunction": lambda x: np.fromfunction(
+        lambda i, j: x[0, 0] * (i + 2 * j), (2, 3)),
+    "np.fft.fftfreq": lambda x: np.fft.fftfreq(4, d=x[0, 0]) + np.fft.rfftfreq(6, d=x[0, 1]),
+    "np.tri": lambda x: x @ np.tri(3), "np.triu_indices": lambda x: x[np.triu_indices(2)],
+    "np.tril_indices": lambda x: x[np.tril_indices(2, -1)],
+    "np.tril_indices_from": lambda x: x[np.tril_indices_from(x)],
+    "np.triu_indices_from": lambda x: x[np.triu_indices_from(x, 1)],
+    "np.diag_indices": lambda x: x[np.diag_indices(2)],
+    "np.diag_indices_from": lambda x: x[:, :2][np.diag_indices_from(x[:, :2])],
+    "np.ix_": lambda x: x[np.ix_([0, 1], [2, 0])], "np.iscomplex": lambda x: np.iscomplex(x),
+    "divide.outer": lambda x: np.divide.outer(x, [1.0, 2.0]),
+    "logaddexp.reduce": lambda x: np.logaddexp.reduce(x * 0, axis=1).round(12),
+    "maximum.accumulate": lambda x: np.maximum.accumulate(-x, axis=1),
+    "add.reduceat": lambda x: np.add.reduceat(x, [0, 2], axis=1),
+    "subtract.reduce": lambda x: np.subtract.reduce(x, axis=1),
+    "where=True": lambda x: np.exp(x, where=True, out=None),
     "np.stack of rows": lambda x: np.stack(x), "np.concatenate rows": lambda x: np.concatenate(x),
 }  # fmt: skip
 
@@ -276,6 +300,10 @@ def test_arrays_of_plain_values_are_numpys():
     same(fnp.asarray([1.0], dtype=np.float32), np.asarray([1.0], np.float32))
     same(fnp.linspace(0, 1, 3), np.linspace(0, 1, 3))
     same(fnp.full((2,), 3.0), np.full((2,), 3.0))
+    same(fnp.r_[1:4, 0, [5]], np.r_[1:4, 0, [5]])
+    same(fnp.c_[[1, 2], [3, 4]], np.c_[[1, 2], [3, 4]])
+    same(fnp.vectorize(lambda v: v + 1)([1, 2]), np.array([2, 3]))
+    same(fnp.histogram([1, 2, 3], 2), np.histogram([1, 2, 3], 2))
     assert fnp.pi is np.pi
     assert fnp.float32 is np.float32
     assert fnp.tanh(0.0) == 0.0

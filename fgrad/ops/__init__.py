@@ -1,10 +1,15 @@
 """The declarations of all primitives; importing them registers them."""
 
+from . import bessel as bessel
 from . import casts as casts
 from . import contract as contract
+from . import creation as creation
 from . import cumulative as cumulative
 from . import decompositions as decompositions
+from . import determinants as determinants
+from . import eigen as eigen
 from . import fft as fft
+from . import histogram as histogram
 from . import index as index
 from . import inverses as inverses
 from . import join as join
@@ -17,6 +22,9 @@ from . import polynomial as polynomial
 from . import reduce as reduce
 from . import samples as samples
 from . import select as select
+from . import sets as sets
 from . import shape as shape
+from . import singular as singular
+from . import ufunc_methods as ufunc_methods
 from . import ufuncs as ufuncs
 from . import update as update

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import PYTHON_SCALARS, namespace, shape_of
 from ..core import Tracer, full_lower
+from ..errors import NoRuleError
 from ..rules import constant, line_up, linear
 from ..tracer import register
 
@@ -56,6 +57,32 @@ def _identity(x: Any) -> Any:
 
 _identity.__name__ = "stop_gradient"
 stop_gradient_leaf = constant(_identity, lambda x: ((x,), {}), batch=line_up, impl=_identity)
+
+
+def known(x: Any) -> Any:
+    """The plain values of x, if they may be known: not under vmap, nor while a graph is made."""
+    y = stop_gradient_leaf(x) if isinstance(x, Tracer) else x
+    return None if isinstance(y, Tracer) else y
+
+
+def view(a: Any, dtype: Any = None, type: Any = None) -> Any:
+    """`numpy.ndarray.view`: complex numbers as pairs of real ones, and such pairs as complex."""
+    new = a.dtype if dtype is None else np.dtype(dtype)
+    if new == a.dtype and type is None:
+        return a
+    shape, pair = shape_of(a), np.result_type(a.dtype, np.complex64)
+    if a.dtype.kind == "c" and new == np.empty(0, a.dtype).real.dtype and shape:
+        return np.reshape(np.stack([np.real(a), np.imag(a)], axis=-1), (*shape[:-1], 2 * shape[-1]))
+    if new == pair and a.dtype.char in "fd" and shape and shape[-1] % 2 == 0:
+        return a[..., ::2] + 1j * a[..., 1::2]
+    raise NoRuleError(
+        "`x.view` of traced values wants their own dtype, or the complex or real one of its size.",
+        f"x.view({dtype or type!r}) of {a!r}",
+        "convert the values with x.astype(dtype); take the bytes of the untraced array",
+    )
+
+
+register(np.ndarray.view, view)
 
 
 # ------------------------------------------------------------------ arrays like others

@@ -12,6 +12,7 @@ from ..core import PRIMITIVES, Array, Params, bind
 from ..fronts import given
 from ..rules import line_up, multilinear, unbroadcast
 from ..tracer import register, register_newer
+from .creation import as_array, as_operand
 from .update import at
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -112,13 +113,18 @@ register(np.linalg.matmul, lambda x1, x2, /: np.matmul(x1, x2))
 register(np.vecdot, lambda x1, x2, /, axis=-1: vecdot(x1, x2, axis))
 register(np.linalg.vecdot, lambda x1, x2, /, *, axis=-1: vecdot(x1, x2, axis))
 register_newer("matvec", lambda x1, x2: np.matmul(x1, np.expand_dims(x2, -1))[..., 0])
-register_newer("vecmat", lambda x1, x2: np.matmul(np.expand_dims(np.conj(x1), -2), x2)[..., 0, :])
+register_newer("vecmat", lambda x1, x2: np.matmul(np.expand_dims(conjugate(x1), -2), x2)[..., 0, :])
+
+
+def conjugate(x: Any) -> Any:
+    """`numpy.conj` of complex numbers; booleans stay such, of which NumPy's would make int8."""
+    return np.conj(x) if x.dtype.kind == "c" else x
 
 
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     """`numpy.vecdot`: products along an axis, the first operand conjugated."""
     x1, x2 = np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1)
-    out = np.matmul(np.expand_dims(np.conj(x1), -2), np.expand_dims(x2, -1))
+    out = np.matmul(np.expand_dims(conjugate(x1), -2), np.expand_dims(x2, -1))
     return out[..., 0, 0]
 
 
@@ -162,16 +168,18 @@ def _dot_batch(
 def dot(a: Any, b: Any, out: None = None) -> Any:
     """`numpy.dot`."""
     given(out=out)
-    return (a, b), {}
+    return (as_operand(a), as_operand(b)), {}
 
 
 def vdot(a: Any, b: Any, /) -> Any:
     """`numpy.vdot`: all entries, the first operand conjugated."""
-    return np.matmul(np.conj(np.reshape(a, (-1,))), np.reshape(b, (-1,)))
+    a, b = as_array(a), as_array(b)
+    return np.matmul(conjugate(np.reshape(a, (-1,))), np.reshape(b, (-1,)))
 
 
 def inner(a: Any, b: Any, /) -> Any:
     """`numpy.inner`."""
+    a, b = as_array(a), as_array(b)
     if ndim_of(a) == 0 or ndim_of(b) == 0:
         return np.multiply(a, b)
     return tensordot(a, b, ((-1,), (-1,)))
@@ -180,11 +188,12 @@ def inner(a: Any, b: Any, /) -> Any:
 def outer(a: Any, b: Any, out: None = None) -> Any:
     """`numpy.outer`."""
     given(out=out)
-    return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
+    return np.reshape(as_array(a), (-1, 1)) * np.reshape(as_array(b), (1, -1))
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """`numpy.tensordot`: transposed to one product of matrices, as NumPy does it."""
+    a, b = as_array(a), as_array(b)
     na, nb = ndim_of(a), ndim_of(b)
     if isinstance(axes, (int, np.integer)):
         axes_a, axes_b = list(range(na - int(axes), na)), list(range(int(axes)))
@@ -294,9 +303,14 @@ def einsum(
     subscripts: Any, /, *operands: Any, out: None = None, optimize: Any = False, **kwargs: Any
 ) -> Any:
     """`numpy.einsum`, in both of its forms."""
+    dtype = kwargs.pop("dtype", None)
+    kwargs = {k: v for k, v in kwargs.items() if k not in ("order", "casting")}
     given(out=out, **kwargs)
     if not isinstance(subscripts, str):
         subscripts, operands = _from_lists((subscripts, *operands))
+    operands = tuple(map(as_array, operands))
+    if dtype is not None:
+        operands = tuple(x.astype(dtype) for x in operands)
     inputs, output = _parse(subscripts, [ndim_of(x) for x in operands])
     if optimize and len(operands) > 2:
         return _in_pairs(inputs, output, list(operands), optimize)

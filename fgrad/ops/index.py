@@ -18,6 +18,7 @@ from ..errors import NoRuleError, TracerConversionError
 from ..fronts import given
 from ..rules import Deferred, linear, unbroadcast
 from ..tracer import ArrayTracer, register
+from .casts import known
 
 
 class _Here:
@@ -149,9 +150,13 @@ def _scattered(parts: Sequence[Any], out: Any) -> Any:
         isinstance(y, Tracer) for _, arrays, g, _ in parts for y in (*arrays, g)
     )
     if not plain or not isinstance(parts[0][2], (ndarray, np.generic)):
-        for x, arrays, g, spec in _rows_together(parts):
-            base = np.zeros(x.shape, x.dtype) if out is None else out
-            out = bind_index_add(base, g, arrays, spec)
+        x, parts, places = _small_together(parts)
+        out = np.zeros(x.shape, x.dtype) if out is None else out
+        if places is not None:
+            flat, g = np.reshape(out, (-1,)), np.concatenate([np.ravel(y) for y in places[1]])
+            out = np.reshape(bind_index_add(flat, g, [places[0]], (HERE,)), x.shape)
+        for _, arrays, g, spec in parts:
+            out = bind_index_add(out, g, arrays, spec)
         return out
     x = parts[0][0]
     out = np.zeros(x.shape, x.dtype) if out is None else np.array(out, x.dtype)
@@ -163,14 +168,22 @@ def _scattered(parts: Sequence[Any], out: Any) -> Any:
     return out
 
 
-def _rows_together(parts: Sequence[Any]) -> list[Any]:
-    """The parts of many ``x[i]`` as one: each would copy all of x, for n of them n * n elements."""
-    rows = [part for part in parts if len(part[3]) == 1 and type(part[3][0]) is int]
-    if len(rows) < 8:
-        return list(parts)
-    places = np.array([spec[0] for _, _, _, spec in rows])
-    rest = [part for part in parts if not (len(part[3]) == 1 and type(part[3][0]) is int)]
-    return [*rest, (rows[0][0], [places], np.stack([g for _, _, g, _ in rows]), (HERE,))]
+def _small_together(parts: Sequence[Any]) -> tuple[Any, Sequence[Any], Any]:
+    """x, the parts that stay alone, and the places and values of many small ones as one.
+
+    Adding each by itself would copy all of x, for n parts of x that is n * n elements.
+    """
+    x = parts[0][0]
+    small: list[Any] = []
+    rest: list[Any] = []
+    for part in parts:
+        plain = not any(isinstance(a, Tracer) for a in part[1])
+        (small if plain and 8 * np.size(part[2]) <= x.size else rest).append(part)
+    if len(small) < 8:
+        return x, parts, None
+    numbers = np.arange(x.size).reshape(x.shape)
+    places = [np.ravel(numbers[join_index(spec, arrays)]) for _, arrays, _, spec in small]
+    return x, rest, (np.concatenate(places), [g for _, _, g, _ in small])
 
 
 def _getitem_transpose(g: Array, x: Any, *arrays: Any, spec: Spec) -> Any:
@@ -339,6 +352,31 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 
 
 register(np.take_along_axis, take_along_axis)
+
+
+def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]:
+    """`numpy.unravel_index`; indices whose values are not known aren't checked."""
+    plain = known(indices)
+    if plain is not None:
+        return np.unravel_index(plain, shape, order)  # type: ignore[call-overload]
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    rest, places = indices, []
+    for n in shape[::-1] if order == "C" else shape:
+        places.append(np.remainder(rest, n))
+        rest = np.floor_divide(rest, n)
+    return tuple(places[::-1] if order == "C" else places)
+
+
+register(np.unravel_index, unravel_index)
+
+
+def _from(fn: Any) -> Any:
+    """Places in a matrix of the shape of an array, such as `numpy.triu_indices_from`."""
+    return lambda arr, *args, **kwargs: fn(np.empty(shape_of(arr), bool), *args, **kwargs)
+
+
+for _fn in (np.tril_indices_from, np.triu_indices_from, np.diag_indices_from):
+    register(_fn, _from(_fn))
 register(np.nonzero, lambda a: np.nonzero(_plain(a, "nonzero")))
 register(np.flatnonzero, lambda a: np.flatnonzero(_plain(a, "flatnonzero")))
 

@@ -14,7 +14,7 @@ from ..rules import constant, primitive
 from ..tracer import register
 from .casts import stop_gradient_leaf
 from .contract import mT
-from .decompositions import eye, mH
+from .eigen import eye, mH
 
 NONE: Any = np._NoValue
 
@@ -25,7 +25,8 @@ def _check_square(a: Any) -> None:
 
 
 # ------------------------------------------------------------------ pseudo-inverse
-def _pinv_jvp(ts: Any, ans: Array, a: Array, **params: Any) -> Array:
+def pinv_jvp(ts: Any, ans: Array, a: Array, **params: Any) -> Array:
+    """Golub and Pereyra, 1973, where the rank doesn't change."""
     t, p = ts[0], ans
     tH, pH = mH(t), mH(p)
     rows = np.matmul(np.matmul(p, pH), tH)
@@ -35,7 +36,8 @@ def _pinv_jvp(ts: Any, ans: Array, a: Array, **params: Any) -> Array:
     return rows + columns - np.matmul(np.matmul(p, t), p)
 
 
-def _pinv_vjp(g: Array, ans: Array, a: Array, **params: Any) -> Array:
+def pinv_vjp(g: Array, ans: Array, a: Array, **params: Any) -> Array:
+    """The transpose of `pinv_jvp`."""
     p, pH, gH = ans, mH(ans), mT(g)
     rows = np.matmul(gH, np.matmul(p, pH))
     columns = np.matmul(np.matmul(pH, p), gH)
@@ -48,7 +50,7 @@ def _pinv_impl(a: Any, **params: Any) -> Any:
     return np.linalg.pinv(a, **params)
 
 
-@primitive(np.linalg.pinv, jvp=_pinv_jvp, vjp=[_pinv_vjp], impl=_pinv_impl)
+@primitive(np.linalg.pinv, jvp=pinv_jvp, vjp=[pinv_vjp], impl=_pinv_impl)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = NONE) -> Any:
     """`numpy.linalg.pinv` (Golub and Pereyra, 1973), where the rank doesn't change."""
     params = {"rcond": rcond, "hermitian": hermitian}
@@ -143,7 +145,8 @@ def cond(x: Any, p: Any = None) -> Any:
     """`numpy.linalg.cond`."""
     if p in (None, 2, -2):
         s = np.linalg.svd(x, compute_uv=False)
-        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+        top, low = np.max(s, axis=-1), np.min(s, axis=-1)
+        return low / top if p == -2 else top / low
     _check_square(x)
     return np.linalg.norm(x, p, (-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, (-2, -1))
 

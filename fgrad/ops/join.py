@@ -10,10 +10,12 @@ import numpy as np
 
 from ..arrays import from_end, ndim_of, shape_of
 from ..core import Array, bind
+from ..doors import has_tracer
 from ..errors import NoRuleError
 from ..fronts import given
 from ..rules import linear
 from ..tracer import register, register_newer
+from .creation import as_array, as_operand
 from .index import getitem
 
 
@@ -46,7 +48,7 @@ def concatenate(
 ) -> Any:
     """`numpy.concatenate`."""
     given(out=out)
-    xs = [x if hasattr(x, "dtype") else np.asarray(x) for x in arrays]
+    xs = [as_array(x) for x in arrays]
     if axis is None:
         xs, axis = [np.reshape(x, (-1,)) for x in xs], 0
     common = np.result_type(*(x.dtype for x in xs)) if dtype is None else np.dtype(dtype)
@@ -61,7 +63,7 @@ def stack(
 ) -> Any:
     """`numpy.stack`; the arrays may be numbers."""
     given(out=out)
-    xs = list(arrays)
+    xs = [as_operand(x) for x in arrays]
     if len({shape_of(x) for x in xs}) != 1:
         raise ValueError("all input arrays must have the same shape")
     axis = from_end(axis, ndim_of(xs[0]) + 1)
@@ -85,14 +87,16 @@ register(np.hstack, _all(np.atleast_1d, lambda xs: 0 if ndim_of(xs[0]) == 1 else
 register(np.dstack, _all(np.atleast_3d, lambda xs: 2))
 register(
     np.column_stack,
-    lambda tup: concatenate([np.reshape(x, (-1, 1)) if ndim_of(x) < 2 else x for x in tup], 1),
+    lambda tup: concatenate(
+        [np.reshape(x, (-1, 1)) if ndim_of(x) < 2 else x for x in map(as_array, tup)], 1
+    ),
 )
 register(
     np.append,
     lambda arr, values, axis=None: (
         concatenate((arr, values), axis)
         if axis is not None
-        else concatenate([np.ravel(arr), np.ravel(values)])
+        else concatenate([np.ravel(as_array(arr)), np.ravel(as_array(values))])
     ),
 )
 register_newer(
@@ -156,35 +160,95 @@ def _pad_zeros(x: Any, pad_width: Any) -> Any:
 
 
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    """`numpy.pad`: constant values, and the modes that repeat entries of the array."""
+    """`numpy.pad`, in all modes that have a name."""
+    array = as_array(array)
     n = ndim_of(array)
     if isinstance(pad_width, dict):
         pad_width = [pad_width.get(i, pad_width.get(i - n, (0, 0))) for i in range(n)]
         pad_width = [(w, w) if isinstance(w, int) else w for w in pad_width]
     widths = tuple((int(a), int(b)) for a, b in np.broadcast_to(pad_width, (n, 2)))
+    allowed = {
+        "constant": "constant_values", "linear_ramp": "end_values", "reflect": "reflect_type",
+        "symmetric": "reflect_type", **dict.fromkeys(_STATISTICS, "stat_length"),
+    }.get(mode)  # fmt: skip
+    if isinstance(mode, str) and {*kwargs} - {allowed}:
+        raise ValueError(f"unsupported keyword arguments for mode '{mode}': {[*kwargs]}")
     if mode == "constant":
         y = _pad_zeros(array, widths)
         values = kwargs.get("constant_values", 0)
-        if not hasattr(values, "dtype") and np.all(np.equal(values, 0)):
+        if not has_tracer(values) and not hasattr(values, "dtype") and not np.any(values):
             return y
         return _pad_values(y, shape_of(array), widths, values)
-    if mode in ("edge", "wrap", "reflect", "symmetric") and kwargs.get("reflect_type") != "odd":
-        for axis, (n_axis, width) in enumerate(zip(shape_of(array), widths, strict=True)):
-            if width != (0, 0):
-                index = np.pad(np.arange(n_axis), width, mode=mode)
-                array = np.take(array, index, axis=axis)
-        return array
-    raise NoRuleError(
-        f"`np.pad` with mode {mode!r} has no rule in fgrad.",
-        "a traced array",
-        "use one of the modes constant, edge, wrap, reflect, symmetric",
-    )
+    for axis, (n_axis, width) in enumerate(zip(shape_of(array), widths, strict=True)):
+        if width != (0, 0) and mode != "empty":
+            array = _padded(array, axis, n_axis, width, mode, kwargs)
+    return _pad_zeros(array, widths) if mode == "empty" else array
+
+
+def _padded(x: Any, axis: int, n: int, width: tuple[int, int], mode: Any, keywords: Any) -> Any:
+    """One axis padded, by repeating its entries or by what is computed from them."""
+    if mode in ("edge", "wrap", "reflect", "symmetric"):
+        if keywords.get("reflect_type") == "odd":
+            return _combined(x, axis, np.pad(np.eye(n), ((0, 0), width), mode, reflect_type="odd"))
+        return np.take(x, np.pad(np.arange(n), width, mode=mode), axis=axis)
+    lead = (slice(None),) * axis
+    ends = []
+    for number in (0, 1):
+        if mode == "linear_ramp":
+            value = _pairs(keywords.get("end_values", 0), ndim_of(x))[axis][number]
+            edge = x[(*lead, -1 if number else 0)]
+            value = np.broadcast_to(as_array(value).astype(edge.dtype), shape_of(edge))
+            part = np.linspace(value, edge, width[number], endpoint=False, axis=axis)
+            ends.append(np.flip(part, axis) if number else part)
+        elif mode in _STATISTICS:
+            length = _pairs(keywords.get("stat_length"), ndim_of(x))[axis][number]
+            length = n if length is None else min(int(length), n)
+            part = x[(*lead, slice(n - length, n) if number else slice(length))]
+            value = _STATISTICS[mode](part, axis=axis, keepdims=True)
+            if x.dtype.kind in "iu":
+                value = np.round(value)
+            shape = [*shape_of(x)]
+            shape[axis] = width[number]
+            ends.append(np.broadcast_to(value.astype(x.dtype), tuple(shape)))
+        else:
+            raise NoRuleError(
+                "`np.pad` of traced values has no functions as modes, which write into arrays.",
+                f"mode={mode!r}",
+                "join the parts with np.concatenate, or use one of the modes that have a name",
+            )
+    return np.concatenate([ends[0].astype(x.dtype), x, ends[1].astype(x.dtype)], axis=axis)
+
+
+_STATISTICS: dict[Any, Any] = {
+    "maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median
+}  # fmt: skip
+
+
+def _combined(x: Any, axis: int, matrix: Any) -> Any:
+    """Each new entry the sum of a few entries, by the columns of a matrix of few numbers."""
+    total = None
+    while np.any(matrix):
+        place = np.argmax(matrix != 0, axis=0)
+        factor = matrix[place, np.arange(place.size)]
+        matrix = np.where(np.arange(len(matrix))[:, None] == place, 0, matrix)
+        factor = factor.reshape((-1, *(1,) * (ndim_of(x) - 1 - axis)))
+        term = np.where(factor == 0, 0, np.take(x, place, axis=axis) * factor.astype(x.dtype))
+        total = term if total is None else total + term
+    return total
+
+
+def _pairs(values: Any, n: int) -> list[list[Any]]:
+    """A pair of values for each axis, from one for all, one pair, or a list of pairs."""
+    if values is None:
+        return [[None, None]] * n
+    values = np.broadcast_to(as_array(values), (n, 2))
+    return [[values[i, 0], values[i, 1]] for i in range(n)]
 
 
 def _pad_values(y: Any, shape: tuple[int, ...], widths: Any, values: Any) -> Any:
     """Write the constants into the padding, axis by axis as NumPy does."""
     n = len(shape)
-    pairs = np.broadcast_to(values, (n, 2))
+    pairs = _pairs(values, n)
     for i, (a, b) in enumerate(widths):
         at = np.arange(y.shape[i]).reshape((-1,) + (1,) * (n - 1 - i))
         y = np.where(at < a, pairs[i][0].astype(y.dtype), y)
@@ -197,7 +261,8 @@ register(np.pad, pad)
 
 def tile(A: Any, reps: Any) -> Any:
     """`numpy.tile`."""
-    reps = tuple(reps) if isinstance(reps, (tuple, list)) else (reps,)
+    A = as_array(A)
+    reps = tuple(int(n) for n in np.atleast_1d(reps))
     shape = (*(1,) * (len(reps) - ndim_of(A)), *shape_of(A))
     reps = (*(1,) * (len(shape) - len(reps)), *reps)
     wide = tuple(m for n in shape for m in (1, n))
@@ -211,6 +276,7 @@ register(np.tile, tile)
 
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """`numpy.repeat`."""
+    a = as_array(a)
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
     return np.take(a, np.repeat(np.arange(shape_of(a)[axis]), repeats), axis=axis)

@@ -1,4 +1,4 @@
-"""Linear algebra: solving, norms."""
+"""Linear algebra: solving, the inverse, norms, pivots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import axes_from_end, ndim_of, shape_of
 from ..core import Array
-from ..rules import line_up, primitive, total, unbroadcast
+from ..rules import constant, leading, line_up, primitive, total, unbroadcast
 from ..tracer import register
 from .contract import mT
 from .ufuncs import ratio
@@ -46,7 +46,7 @@ def solve(a: Any, b: Any) -> Any:
 register(np.linalg.solve, solve)
 
 
-# ------------------------------------------------------------------ inverse, determinant
+# ------------------------------------------------------------------ inverse
 @primitive(
     np.linalg.inv,
     jvp=lambda ts, ans, a: -np.matmul(np.matmul(ans, ts[0]), ans),
@@ -55,56 +55,6 @@ register(np.linalg.solve, solve)
 def inv(a: Any) -> Any:
     """`numpy.linalg.inv`."""
     return (a,), {}
-
-
-def _trace(x: Array, y: Array) -> Array:
-    """tr(x y), for stacks of matrices."""
-    return np.sum(x * mT(y), axis=(-2, -1))
-
-
-def _over(g: Array, x: Array) -> Array:
-    """Numbers times matrices, for stacks of both."""
-    return np.expand_dims(g, (-2, -1)) * x
-
-
-@primitive(
-    np.linalg.det,
-    jvp=lambda ts, ans, a: ans * _trace(np.linalg.inv(a), ts[0]),
-    vjp=[lambda g, ans, a: _over(g * ans, mT(np.linalg.inv(a)))],
-)
-def det(a: Any) -> Any:
-    """`numpy.linalg.det`; of singular matrices it has no derivative here, and NumPy's error."""
-    return (a,), {}
-
-
-def _slogdet_jvp(ts: Any, ans: Any, a: Array) -> Any:
-    t = _trace(np.linalg.inv(a), ts[0])
-    # The sign of a complex determinant moves along the unit circle.
-    turn = 1j * np.imag(t) * ans[0] if a.dtype.kind == "c" else None
-    return turn, np.real(t)
-
-
-def _slogdet_vjp(g: Any, ans: Any, a: Array) -> Any:
-    c = g.get(1, 0)
-    if 0 in g and a.dtype.kind == "c":
-        c = c - 1j * np.real(1j * g[0] * ans[0])
-    return None if isinstance(c, int) else _over(c, mT(np.linalg.inv(a)))
-
-
-@primitive(np.linalg.slogdet, jvp=_slogdet_jvp, vjp=[_slogdet_vjp], several=True)
-def _slogdet(a: Any) -> Any:
-    return (a,), {}
-
-
-_SIGN_AND_LOG = type(np.linalg.slogdet(np.ones((1, 1))))
-
-
-def slogdet(a: Any) -> Any:
-    """`numpy.linalg.slogdet`."""
-    return _SIGN_AND_LOG(*_slogdet(a))
-
-
-register(np.linalg.slogdet, slogdet)
 
 
 # ------------------------------------------------------------------ norms
@@ -206,3 +156,22 @@ register(
     np.linalg.matrix_norm,
     lambda x, /, *, keepdims=False, ord="fro": norm(x, ord, (-2, -1), keepdims),
 )
+
+
+# ------------------------------------------------------------------ pivots
+def _rows_impl(pivots: Any) -> Any:
+    order = np.broadcast_to(np.arange(pivots.shape[-1]), pivots.shape).copy()
+    for i in range(pivots.shape[-1]):
+        j = pivots[..., i : i + 1]
+        here, there = order[..., i : i + 1].copy(), np.take_along_axis(order, j, -1)
+        np.put_along_axis(order, j, here, -1)
+        order[..., i : i + 1] = there
+    return order
+
+
+def row_order(pivots: Any) -> Any:
+    """LAPACK's pivots, row i exchanged with row pivots[i] in turn, as an order of the rows."""
+    return (pivots,), {}
+
+
+rows_of_pivots = constant(row_order, row_order, batch=leading, impl=_rows_impl)

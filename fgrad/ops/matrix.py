@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..arrays import namespace, ndim_of, shape_of
 from ..core import full_lower
 from ..tracer import register
+from .creation import as_array
 from .index import getitem
 from .update import at
 
@@ -53,6 +55,7 @@ def _triangle(lower: bool) -> Any:
 
 def kron(a: Any, b: Any) -> Any:
     """`numpy.kron`."""
+    a, b = as_array(a), as_array(b)
     n = max(ndim_of(a), ndim_of(b))
     left, right = ((1,) * (n - ndim_of(x)) + shape_of(x) for x in (a, b))
     x = np.reshape(a, tuple(m for size in left for m in (size, 1)))
@@ -63,15 +66,38 @@ def kron(a: Any, b: Any) -> Any:
 def cross(
     a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Any:
-    """`numpy.cross` of vectors in space."""
+    """`numpy.cross`, of vectors in space; NumPy is about to refuse those in the plane."""
     if axis is not None:
         axisa = axisb = axisc = axis
-    x, y = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
+    x, y = np.moveaxis(as_array(a), axisa, -1), np.moveaxis(as_array(b), axisb, -1)
+    flat = [shape_of(z)[-1] == 2 for z in (x, y)]
+    if any(flat):
+        warnings.warn(
+            "Arrays of 2-dimensional vectors are deprecated. Use arrays of 3-dimensional vectors "
+            "instead.", DeprecationWarning, stacklevel=2,
+        )  # fmt: skip
+        x, y = (
+            np.concatenate([z, np.zeros_like(z[..., :1])], axis=-1) if f else z
+            for z, f in zip((x, y), flat, strict=True)
+        )
+        if all(flat):
+            return x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]
     if shape_of(x)[-1] != 3 or shape_of(y)[-1] != 3:
         raise ValueError("Both input arrays must be (arrays of) 3-dimensional vectors")
     left = getitem(x, (..., [1, 2, 0])) * getitem(y, (..., [2, 0, 1]))
     right = getitem(x, (..., [2, 0, 1])) * getitem(y, (..., [1, 2, 0]))
     return np.moveaxis(left - right, -1, axisc)
+
+
+def cross_in_space(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    """`numpy.linalg.cross`."""
+    for x in (x1, x2):
+        if shape_of(x)[axis] != 3:
+            raise ValueError(
+                "Both input arrays must be (arrays of) 3-dimensional vectors, but they are "
+                f"{shape_of(x1)[axis]} and {shape_of(x2)[axis]} dimensional instead."
+            )
+    return cross(x1, x2, axis=axis)
 
 
 register(np.diagonal, diagonal)
@@ -81,7 +107,7 @@ register(np.tril, _triangle(True))
 register(np.triu, _triangle(False))
 register(np.kron, kron)
 register(np.cross, cross)
-register(np.linalg.cross, lambda x1, x2, /, *, axis=-1: cross(x1, x2, axis=axis))
+register(np.linalg.cross, cross_in_space)
 register(np.linalg.diagonal, lambda x, /, *, offset=0: diagonal(x, offset, -2, -1))
 register(
     np.linalg.trace, lambda x, /, *, offset=0, dtype=None: trace(x, offset, -2, -1, dtype=dtype)

@@ -9,7 +9,9 @@ import numpy as np
 from ..arrays import ndim_of
 from ..fronts import given
 from ..tracer import register
-from .reduce import NONE, axes_of
+from .casts import known
+from .creation import as_array
+from .reduce import NONE, axes_of, max_, mean, min_, prod, root, sum_
 
 
 def _filled(a: Any, fill: Any) -> Any:
@@ -17,7 +19,7 @@ def _filled(a: Any, fill: Any) -> Any:
 
 
 def _reduction(fn: Any, fill: Any) -> Any:
-    return lambda a, *args, **kwargs: fn(_filled(a, fill), *args, **kwargs)
+    return lambda a, *args, **kwargs: fn(_filled(as_array(a), fill), *args, **kwargs)
 
 
 def _extreme(fn: Any, fill: Any) -> Any:
@@ -26,6 +28,7 @@ def _extreme(fn: Any, fill: Any) -> Any:
         where: Any = NONE,
     ) -> Any:  # fmt: skip
         given(out=out)
+        a = as_array(a)
         keep = {k: v for k, v in (("initial", initial), ("where", where)) if v is not NONE}
         keepdims = keepdims is True
         y = fn(_filled(a, fill), axis=axis, keepdims=keepdims, **keep)
@@ -37,7 +40,8 @@ def _extreme(fn: Any, fill: Any) -> Any:
 
 
 def _counted(a: Any, axis: Any, keepdims: bool, where: Any, dtype: Any) -> Any:
-    """How many numbers take part."""
+    """How many numbers take part; a float16 would end at 65504."""
+    dtype = np.promote_types(dtype, np.float32)
     there = np.logical_not(np.isnan(a))
     if where is not NONE:
         there = np.logical_and(there, where)
@@ -50,12 +54,16 @@ def nanmean(
 ) -> Any:  # fmt: skip
     """`numpy.nanmean`."""
     given(out=out)
+    a = as_array(a)
     if a.dtype.kind not in "fc":
-        return np.mean(a, axis=axis, dtype=dtype, keepdims=keepdims is True, where=where)
+        return mean(a, axis, dtype, None, keepdims is True, where=where)
     keepdims = keepdims is True
     keep = {} if where is NONE else {"where": where}
-    total = np.sum(_filled(a, 0), axis=axis, dtype=dtype, keepdims=keepdims, **keep)
-    return total / _counted(a, axis, keepdims, where, np.real(total).dtype)
+    half = dtype is None and a.dtype == np.float16
+    dtype = np.float32 if half else dtype  # as np.mean adds up float16
+    total = sum_(_filled(a, 0), axis, dtype, None, keepdims, **keep)
+    y = total / _counted(a, axis, keepdims, where, np.real(total).dtype)
+    return y.astype(np.float16 if half else total.dtype)
 
 
 def nanvar(
@@ -64,6 +72,7 @@ def nanvar(
 ) -> Any:  # fmt: skip
     """`numpy.nanvar`."""
     given(out=out)
+    a = as_array(a)
     ddof = ddof if correction is NONE else correction
     axes, keepdims = axes_of(axis, ndim_of(a)), keepdims is True
     keep = {} if where is NONE else {"where": where}
@@ -73,21 +82,32 @@ def nanvar(
     d = np.where(np.isnan(a), 0, a - center)
     d = np.real(d * np.conj(d)) if a.dtype.kind == "c" else d * d
     free = _counted(a, axes, keepdims, where, d.dtype) - ddof
-    y = np.sum(d, axis=axes, keepdims=keepdims, **keep) / np.where(free > 0, free, 1)
-    return np.where(free > 0, y, np.nan)
+    y = sum_(d, axes, None, None, keepdims, **keep) / np.where(free > 0, free, 1)
+    return np.where(free > 0, y, np.nan).astype(d.dtype)
 
 
-register(np.nansum, _reduction(np.sum, 0))
-register(np.nanprod, _reduction(np.prod, 1))
+def _place(fn: Any, fill: Any) -> Any:
+    def place(a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
+        a = as_array(a)
+        empty = known(np.all(np.isnan(a), axis=axis)) if a.dtype.kind in "fc" else None
+        if empty is not None and np.any(empty):
+            raise ValueError("All-NaN slice encountered")
+        return fn(_filled(a, fill), axis, *args, **kwargs)
+
+    return place
+
+
+register(np.nansum, _reduction(sum_, 0))
+register(np.nanprod, _reduction(prod, 1))
 register(np.nancumsum, _reduction(np.cumsum, 0))
 register(np.nancumprod, _reduction(np.cumprod, 1))
-register(np.nanargmax, _reduction(np.argmax, -np.inf))
-register(np.nanargmin, _reduction(np.argmin, np.inf))
-register(np.nanmax, _extreme(np.max, -np.inf))
-register(np.nanmin, _extreme(np.min, np.inf))
+register(np.nanargmax, _place(np.argmax, -np.inf))
+register(np.nanargmin, _place(np.argmin, np.inf))
+register(np.nanmax, _extreme(max_, -np.inf))
+register(np.nanmin, _extreme(min_, np.inf))
 register(np.nanmean, nanmean)
 register(np.nanvar, nanvar)
-register(np.nanstd, lambda a, *args, **kwargs: np.sqrt(nanvar(a, *args, **kwargs)))
+register(np.nanstd, lambda a, *args, **kwargs: root(nanvar(a, *args, **kwargs)))
 register(np.isposinf, lambda x: np.equal(x, np.inf))
 register(np.isneginf, lambda x: np.equal(x, -np.inf))
 register(np.isreal, lambda x: np.equal(np.imag(x), 0))

@@ -9,16 +9,13 @@ import numpy as np
 
 from ..arrays import axes_from_end, from_end, namespace, ndim_of, shape_of
 from ..core import Array, Tracer, bind, full_lower
-from ..errors import NoRuleError
 from ..fronts import given
 from ..rules import constant, primitive
 from ..tracer import register
-from .casts import stop_gradient_leaf
+from .casts import known, stop_gradient_leaf
+from .creation import as_array
 from .index import take, take_along_axis
-
-
-def _array(x: Any) -> Any:
-    return x if hasattr(x, "dtype") else np.asarray(x)
+from .numeric import weights_of
 
 
 # ------------------------------------------------------------------ places among sorted values
@@ -45,13 +42,16 @@ def _searchsorted(a: Any, v: Any, side: str) -> Any:
 
 def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     """`numpy.searchsorted`."""
-    a, v = _array(a), _array(v)
+    a, v = as_array(a), as_array(v)
     return _searchsorted(a if sorter is None else take(a, sorter), v, side)
 
 
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     """`numpy.digitize`; bins may rise or fall."""
-    x, bins = _array(x), _array(bins)
+    x, bins = as_array(x), as_array(bins)
+    steps = known(np.diff(stop_gradient_leaf(bins)))
+    if steps is not None and np.any(steps > 0) and np.any(steps < 0):
+        raise ValueError("bins must be monotonically increasing or decreasing")
     side, n = "left" if right else "right", shape_of(bins)[0]
     up, down = (_searchsorted(b, x, side) for b in (bins, np.flip(bins)))
     return np.where(np.less_equal(bins[0], bins[-1]), up, n - down) if n else up
@@ -62,14 +62,14 @@ def isin(
     kind: Any = None,
 ) -> Any:  # fmt: skip
     """`numpy.isin`."""
-    element, test = _array(element), _array(test_elements)
+    element, test = as_array(element), as_array(test_elements)
     found = np.any(np.equal(np.expand_dims(element, -1), np.ravel(test)), axis=-1)
     return np.logical_not(found) if invert else found
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
     """`numpy.bincount`; the numbers counted must be known, the weights have derivatives."""
-    x = _array(x)
+    x = as_array(x)
     host = namespace(full_lower(x))
     ones = np.equal(np.expand_dims(x, -1), host.arange(_length(x, minlength)))
     if weights is None:
@@ -166,10 +166,12 @@ _PLOTTING = {
     "linear": (1, 1), "hazen": (0.5, 0.5), "weibull": (0, 0), "median_unbiased": (1 / 3, 1 / 3),
     "normal_unbiased": (3 / 8, 3 / 8), "interpolated_inverted_cdf": (0, 1),
 }  # fmt: skip
+#: Methods that take an entry: how the fractional rank n q - 1 or (n - 1) q is rounded.
 _ROUNDING: dict[str, Any] = {"lower": np.floor, "higher": np.ceil, "nearest": np.round}
+_DISCRETE = ("inverted_cdf", "closest_observation")
 
 
-def _place(method: str, n: int, q: Any) -> Any:
+def _place(method: str, n: Any, q: Any) -> Any:
     """Where the quantile is among the n sorted values, as a fractional rank."""
     if method in _PLOTTING:
         alpha, beta = _PLOTTING[method]
@@ -178,33 +180,43 @@ def _place(method: str, n: int, q: Any) -> Any:
         return _ROUNDING[method]((n - 1) * q)
     if method == "midpoint":
         return 0.5 * (np.floor((n - 1) * q) + np.ceil((n - 1) * q))
-    raise NoRuleError(
-        f"`np.quantile` with method={method!r} has no rule in fgrad.",
-        "a traced array",
-        f"use one of {', '.join([*_PLOTTING, *_ROUNDING, 'midpoint'])}",
+    if method == "inverted_cdf":
+        return np.ceil(n * q - 1)
+    place = n * q - (1.5 if method == "closest_observation" else 1)
+    below = np.floor(place)
+    whole = np.equal(place, below)
+    if method == "averaged_inverted_cdf":
+        return np.where(whole, below + 0.5, below + 1)
+    if method == "closest_observation":
+        return np.where(whole & np.equal(np.remainder(below, 2), 1), below, below + 1)
+    raise ValueError(
+        f"{method!r} is not a valid method. Use one of: "
+        f"{[*_PLOTTING, *_ROUNDING, *_DISCRETE, 'averaged_inverted_cdf', 'midpoint']}"
     )
 
 
 def quantile(
     a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
-    method: str = "linear", keepdims: Any = False, *, weights: None = None,
+    method: str = "linear", keepdims: Any = False, *, weights: Any = None,
 ) -> Any:  # fmt: skip
     """`numpy.quantile`, in `a` and in `q`, whose derivative is that of the line between two."""
-    given(out=out, weights=weights)
-    return _quantile(a, q, axis, method, keepdims is True, nan=False)
+    given(out=out)
+    return _quantile(a, q, axis, method, keepdims is True, weights, nan=False)
 
 
 def nanquantile(
     a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
-    method: str = "linear", keepdims: Any = False, *, weights: None = None,
+    method: str = "linear", keepdims: Any = False, *, weights: Any = None,
 ) -> Any:  # fmt: skip
     """`numpy.nanquantile`."""
-    given(out=out, weights=weights)
-    return _quantile(a, q, axis, method, keepdims is True, nan=True)
+    given(out=out)
+    return _quantile(a, q, axis, method, keepdims is True, weights, nan=True)
 
 
-def _quantile(a: Any, q: Any, axis: Any, method: str, keepdims: bool, nan: bool) -> Any:
-    a = _array(a)
+def _quantile(
+    a: Any, q: Any, axis: Any, method: str, keepdims: bool, weights: Any, nan: bool
+) -> Any:
+    a = as_array(a)
     if a.dtype.kind == "c":
         raise TypeError("a must be an array of real numbers")
     x, axes = _joined(a, axis)
@@ -214,6 +226,12 @@ def _quantile(a: Any, q: Any, axis: Any, method: str, keepdims: bool, nan: bool)
     known = stop_gradient_leaf(q)
     if not isinstance(known, Tracer) and not np.all((known >= 0) & (known <= 1)):
         raise ValueError("Quantiles must be in the range [0, 1]")
+    if weights is not None:
+        if method != "inverted_cdf":
+            raise ValueError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")
+        w, _ = _joined(np.broadcast_to(weights_of(a, weights, axis), shape_of(a)), axis)
+        y = _weighted(x, known, stop_gradient_leaf(w), nan)
+        return np.expand_dims(y, axes) if keepdims and axes else y
     n = _count_numbers(x).astype(q.dtype) if nan else shape_of(x)[-1]
     place = np.clip(_place(method, n, np.reshape(q, (-1,))), 0, n - 1)
     last = np.maximum(n - 2, 0) if nan else max(n - 2, 0)
@@ -223,10 +241,29 @@ def _quantile(a: Any, q: Any, axis: Any, method: str, keepdims: bool, nan: bool)
     left, right = _ranked(x, rank, nan), _ranked(x, rank + 1, nan)
     gap = right - left
     y = np.where(share >= 0.5, right - gap * (1 - share), left + gap * share)
-    if method in _ROUNDING:
+    if method in _ROUNDING or method in _DISCRETE:
         y = np.where(share >= 0.5, right, left)
     y = np.reshape(np.moveaxis(y, -1, 0), (*shape_of(q), *shape_of(x)[:-1]))
     return np.expand_dims(y, axes) if keepdims and axes else y
+
+
+def _weighted(x: Any, q: Any, w: Any, nan: bool) -> Any:
+    """Where the running sum of the weights in the order of x passes q: constant in the weights."""
+    known = stop_gradient_leaf(x)
+    if nan:
+        w = np.where(np.isnan(known), 0, w)
+    order = np.argsort(known, axis=-1)
+    ordered = take_along_axis(known, order, -1)
+    share = np.cumsum(take_along_axis(w, order, -1).astype(np.float64), axis=-1)
+    share = (share / share[..., -1:]).astype(q.dtype)
+    share = np.where(np.equal(share, 0), -1, share)  # an entry without weight is no quantile
+    below = np.less(np.expand_dims(share, -2), np.reshape(q, (-1, 1)))
+    rank = np.minimum(np.sum(below, axis=-1), shape_of(x)[-1] - 1)
+    v = take_along_axis(ordered, rank, -1)
+    if x.dtype.kind == "f" and not nan:
+        v = np.where(np.isnan(ordered[..., -1:]), np.nan, v)
+    y = np.moveaxis(_standing(x, v.astype(x.dtype)), -1, 0)
+    return np.reshape(y, (*shape_of(q), *shape_of(x)[:-1]))
 
 
 def _of_percents(front: Any) -> Any:
@@ -241,6 +278,7 @@ def _of_percents(front: Any) -> Any:
 def _argpartition(
     a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: None = None
 ) -> Any:
+    given(order=order)
     if axis is None:
         a, axis = np.reshape(a, (-1,)), -1
     return (a,), {"kth": kth, "axis": from_end(axis, ndim_of(a)), "kind": kind}
@@ -253,6 +291,7 @@ def partition(
     a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: None = None
 ) -> Any:
     """`numpy.partition`."""
+    given(order=order)
     if axis is None:
         a, axis = np.reshape(a, (-1,)), -1
     return take_along_axis(a, np.argpartition(a, kth, axis, kind), axis)

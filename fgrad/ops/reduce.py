@@ -9,8 +9,9 @@ import numpy as np
 from ..arrays import axes_from_end, ndarray, ndim_of, shape_of
 from ..core import PRIMITIVES, Array
 from ..fronts import given
-from ..rules import apply, linear, primitive
+from ..rules import apply, elementwise, linear, primitive
 from ..tracer import register
+from .creation import as_array
 
 NONE: Any = np._NoValue
 ADD_REDUCE: Any = np.add.reduce  # NumPy's annotations know no keepdims that varies
@@ -31,9 +32,15 @@ def _initial(out: Any, initial: Any, combine: Any) -> Any:
 
 def prepare(x: Any, dtype: Any, where: Any, fill: Any) -> Any:
     """The operand in the dtype asked for, with ``fill`` where it isn't to count."""
+    x = as_array(x)
     if dtype is not None:
         x = x.astype(dtype)
     return x if where is NONE or where is True else np.where(where, x, fill)
+
+
+def in_dtype(y: Any, dtype: Any) -> Any:
+    """A sum or product in the dtype asked for: NumPy's own of small integers is an int64."""
+    return y if dtype is None or y.dtype == dtype else y.astype(dtype)
 
 
 def spread(g: Array, x: Any, axis: tuple[int, ...], keepdims: bool) -> Array:
@@ -62,29 +69,32 @@ def _sum_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 @linear(np.sum, spread, impl=_sum_impl)
+def _sum(x: Any, axis: Any, keepdims: Any) -> Any:
+    return (x,), {"axis": axes_of(axis, ndim_of(x)), "keepdims": keepdims is True}
+
+
+_SUM = PRIMITIVES["sum"]
+#: The params of a sum or mean of all entries, by rank.
+ALL = [{"axis": tuple(range(-n, 0)), "keepdims": False} for n in range(65)]
+
+
 def sum_(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
     initial: Any = NONE, where: Any = NONE,
 ) -> Any:  # fmt: skip
     """`numpy.sum`."""
-    if axis is None and dtype is None and out is None and keepdims is False and where is NONE:
-        return (a,), ALL[ndim_of(a)]
+    if (
+        axis is None and dtype is None and out is None and keepdims is False
+        and initial is NONE and where is NONE
+    ):  # fmt: skip
+        a = as_array(a)
+        return apply(_SUM, a, ALL[len(a.shape)])
     given(out=out)
-    x = prepare(a, dtype, where, 0)
-    return (x,), {"axis": axes_of(axis, ndim_of(x)), "keepdims": keepdims is True}
+    y = in_dtype(_sum(prepare(a, dtype, where, 0), axis, keepdims), dtype)
+    return _initial(y, initial, np.add)
 
 
-def _with_initial(front: Any, combine: Any) -> Any:
-    """A reduction that takes ``initial`` by combining it with the result."""
-
-    def reduction(*args: Any, initial: Any = NONE, **kwargs: Any) -> Any:
-        return _initial(front(*args, **kwargs), initial, combine)
-
-    reduction.__doc__ = front.__doc__
-    return reduction
-
-
-register(np.sum, _with_initial(sum_, np.add))
+register(np.sum, sum_)
 
 
 def _over(total: Any, n: Any) -> Any:
@@ -114,10 +124,6 @@ def _mean_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
-#: The params of a mean or sum of all entries, by rank.
-ALL = [{"axis": tuple(range(-n, 0)), "keepdims": False} for n in range(65)]
-
-
 @linear(np.mean, _mean_spread, impl=_mean_impl)
 def _mean(x: Any, axis: Any, keepdims: Any) -> Any:
     return (x,), {"axis": axes_of(axis, ndim_of(x)), "keepdims": keepdims is True}
@@ -131,6 +137,7 @@ def mean(
     where: Any = NONE,
 ) -> Any:  # fmt: skip
     """`numpy.mean`."""
+    a = as_array(a)
     if axis is None and dtype is None and out is None and keepdims is False and where is NONE:
         return apply(_MEAN, a, ALL[len(a.shape)])
     given(out=out)
@@ -140,7 +147,7 @@ def mean(
         return _mean(prepare(a, dtype, NONE, 0), axis, keepdims)
     half = dtype is None and a.dtype == np.float16  # NumPy, too, adds up float16 in float32
     dtype = np.float32 if half else dtype
-    total = np.sum(a, axis=axis, dtype=dtype, keepdims=keepdims is True, where=where)
+    total = sum_(a, axis, dtype, None, keepdims is True, NONE, where)
     mean = total / _count(where, a.shape, axis, keepdims, total.dtype)
     return mean.astype(np.float16) if half else mean
 
@@ -152,6 +159,7 @@ def _count(where: Any, shape: tuple[int, ...], axis: Any, keepdims: Any, dtype: 
 
 
 register(np.mean, mean)
+average = mean  # which `var` has as a parameter of the same name
 
 
 def var(
@@ -160,23 +168,42 @@ def var(
 ) -> Any:  # fmt: skip
     """`numpy.var`."""
     given(out=out)
+    a = as_array(a)
     ddof = ddof if correction is NONE else correction
-    keep = {} if where is NONE else {"where": where}
-    center = np.mean(a, axis=axis, dtype=dtype, keepdims=True, **keep) if mean is NONE else mean
-    d = a - center
-    d = np.real(d * np.conj(d)) if a.dtype.kind == "c" else d * d
+    keep = {} if where is NONE or where is True else {"where": where}
+    center = average(a, axis, dtype, None, True, **keep) if mean is NONE else mean
+    d = (a if dtype is None else a.astype(dtype)) - center
+    d = np.real(d * np.conj(d)) if d.dtype.kind == "c" else d * d
     axes = axes_of(axis, ndim_of(a))
-    n: Any = 1
-    for i in axes:
-        n *= shape_of(a)[i]
-    if where is not NONE:
-        n = _count(where, a.shape, axes, keepdims, d.dtype)
-    return _over(np.sum(d, axis=axes, keepdims=keepdims is True, **keep), n - ddof)
+    total = sum_(d, axes, None, None, keepdims is True, **keep)
+    if not keep:
+        n: Any = 1
+        for i in axes:
+            n *= shape_of(a)[i]
+        return _over(total, max(n - ddof, 0))
+    # A count may be infinite as a float16.
+    wide = np.promote_types(total.dtype, np.float32)
+    n = np.maximum(_count(where, a.shape, axes, keepdims, wide) - ddof, 0)
+    return (total.astype(wide) / n).astype(total.dtype)
+
+
+def _root_slope(t: Array, ans: Array, x: Array) -> Array:
+    zero = np.equal(ans, 0)
+    return np.where(zero, 0, 0.5 * t) / np.where(zero, 1, ans)
+
+
+def _root(y: Any) -> Any:
+    """The square root of a variance: where that is 0 so is its derivative, of least norm there."""
+    return np.sqrt(y)
+
+
+_root.__name__ = "root"
+root = elementwise(_root, _root_slope)
 
 
 def std(a: Any, *args: Any, **kwargs: Any) -> Any:
     """`numpy.std`."""
-    return np.sqrt(var(a, *args, **kwargs))
+    return root(var(a, *args, **kwargs))
 
 
 register(np.var, var)
@@ -184,7 +211,7 @@ register(np.std, std)
 
 
 # ------------------------------------------------------------------ prod
-def _joined(x: Array, axis: tuple[int, ...]) -> Array:
+def joined(x: Array, axis: tuple[int, ...]) -> Array:
     """The axes as one, which is the last."""
     shape = shape_of(x)
     rest = [i for i in range(-len(shape), 0) if i not in axis]
@@ -195,7 +222,7 @@ def _joined(x: Array, axis: tuple[int, ...]) -> Array:
 
 
 def _parted(y: Array, x: Array, axis: tuple[int, ...]) -> Array:
-    """The inverse of `_joined`: the last axis as the axes that it came from."""
+    """The inverse of `joined`: the last axis as the axes that it came from."""
     shape = shape_of(x)
     order = [*(i for i in range(-len(shape), 0) if i not in axis), *axis]
     y = np.reshape(y, tuple(shape[i] for i in order))
@@ -211,11 +238,11 @@ def _others(x: Array) -> Array:
 
 
 def _prod_jvp(ts: Any, ans: Array, x: Array, *, axis: tuple[int, ...]) -> Array:
-    return np.sum(_joined(ts[0], axis) * _others(_joined(x, axis)), axis=-1)
+    return np.sum(joined(ts[0], axis) * _others(joined(x, axis)), axis=-1)
 
 
 def _prod_vjp(g: Array, ans: Array, x: Array, *, axis: tuple[int, ...]) -> Array:
-    return _parted(np.expand_dims(g, -1) * _others(_joined(x, axis)), x, axis)
+    return _parted(np.expand_dims(g, -1) * _others(joined(x, axis)), x, axis)
 
 
 @primitive(np.prod, jvp=_prod_jvp, vjp=[_prod_vjp])
@@ -232,7 +259,7 @@ def prod(
     x = prepare(a, dtype, where, 1)
     axes = axes_of(axis, ndim_of(x))
     y = _prod(x, axes)
-    y = np.expand_dims(y, axes) if keepdims is True and axes else y
+    y = in_dtype(np.expand_dims(y, axes) if keepdims is True and axes else y, dtype)
     return _initial(y, initial, np.multiply)
 
 
@@ -255,7 +282,7 @@ def _extreme_vjp(g: Array, ans: Array, x: Array, *, axis: tuple[int, ...], keepd
     return g * _extreme_weights(ans, x, axis, keepdims)
 
 
-def _extreme(fn: Any, combine: Any, lowest: bool) -> Any:
+def _extreme(fn: Any, combine: Any) -> Any:
     def canonical(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
         return (a,), {"axis": axes_of(axis, ndim_of(a)), "keepdims": keepdims}
 
@@ -266,10 +293,14 @@ def _extreme(fn: Any, combine: Any, lowest: bool) -> Any:
         where: Any = NONE,
     ) -> Any:  # fmt: skip
         given(out=out)
+        a = as_array(a)
         if where is not NONE and where is not True:
             if initial is NONE:
-                raise ValueError("reduction operation with where= requires to specify `initial`")
-            a = np.where(where, a, np.asarray(initial).astype(a.dtype))
+                raise ValueError(
+                    f"reduction operation '{combine.__name__}' does not have an identity, so to "
+                    "use a where mask one has to specify 'initial'"
+                )
+            a = np.where(where, a, as_array(initial).astype(a.dtype))
         y = front(a, axis, keepdims is True)
         return _initial(y, initial, combine)
 
@@ -277,8 +308,8 @@ def _extreme(fn: Any, combine: Any, lowest: bool) -> Any:
     return extreme
 
 
-max_ = _extreme(np.max, np.maximum, True)
-min_ = _extreme(np.min, np.minimum, False)
+max_ = _extreme(np.max, np.maximum)
+min_ = _extreme(np.min, np.minimum)
 register(np.max, max_)
 register(np.amax, max_)
 register(np.min, min_)

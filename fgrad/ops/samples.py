@@ -11,6 +11,8 @@ from ..core import Tracer
 from ..rules import elementwise
 from ..tracer import register
 from .casts import stop_gradient_leaf
+from .contract import conjugate
+from .creation import as_array
 from .index import getitem, take
 
 
@@ -54,7 +56,7 @@ def _slopes(f: Any, dx: Any, axis: int, edge_order: int) -> Any:
 
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """`numpy.gradient`; spacings and coordinates have derivatives too."""
-    f = f if hasattr(f, "dtype") else np.asarray(f)
+    f = as_array(f)
     n = ndim_of(f)
     given = range(n) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = [i % n for i in given]
@@ -77,7 +79,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
             dx = np.diff(dx)
             if not isinstance(dx, Tracer) and np.all(dx == dx[0]):
                 dx = dx[0]
-        out.append(_slopes(f, dx, i - n, edge_order))
+        out.append(_slopes(f, dx, i - n, edge_order).astype(f.dtype))
     return out[0] if len(axes) == 1 else tuple(out)
 
 
@@ -86,7 +88,7 @@ def interp(
     x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
 ) -> Any:
     """`numpy.interp`, in x, xp and fp; at a knot the derivative in x is that to its right."""
-    x, xp, fp = (a if hasattr(a, "dtype") else np.asarray(a) for a in (x, xp, fp))
+    x, xp, fp = (as_array(a) for a in (x, xp, fp))
     x, xp = x.astype(np.float64), xp.astype(np.float64)
     fp = fp.astype(np.complex128 if fp.dtype.kind == "c" else np.float64)
     if period is not None:
@@ -117,7 +119,7 @@ def cov(
     fweights: Any = None, aweights: Any = None, *, dtype: Any = None,
 ) -> Any:  # fmt: skip
     """`numpy.cov`."""
-    parts = [a if hasattr(a, "dtype") else np.asarray(a) for a in (m, y) if a is not None]
+    parts = [as_array(a) for a in (m, y) if a is not None]
     dtype = np.result_type(*(a.dtype for a in parts), np.float64) if dtype is None else dtype
     rows = [np.atleast_2d(a.astype(dtype)) for a in parts]
     if not rowvar:
@@ -130,7 +132,7 @@ def cov(
     w = None
     for weights in (fweights, aweights):
         if weights is not None:
-            weights = weights if hasattr(weights, "dtype") else np.asarray(weights, np.float64)
+            weights = as_array(weights)
             w = weights.astype(np.float64) if w is None else w * weights
     if w is None:
         mean, total = np.mean(x, axis=1, keepdims=True), shape_of(x)[1]
@@ -163,10 +165,10 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     """`numpy.correlate`."""
-    a, v = (x if hasattr(x, "dtype") else np.asarray(x) for x in (a, v))
+    a, v = (np.atleast_1d(as_array(x)) for x in (a, v))
     if shape_of(v)[0] > shape_of(a)[0]:
-        return np.conj(np.flip(correlate(v, a, mode)))
-    return np.convolve(a, np.conj(np.flip(v)), mode)
+        return conjugate(np.flip(correlate(v, a, mode)))
+    return np.convolve(a, conjugate(np.flip(v)), mode)
 
 
 # ------------------------------------------------------------------ sinc

@@ -9,9 +9,11 @@ import numpy as np
 
 from ..arrays import ndim_of, shape_of
 from ..core import Tracer
+from ..errors import TracerConversionError
 from ..fronts import given
 from ..tracer import register
-from .casts import stop_gradient_leaf
+from .casts import known, stop_gradient_leaf
+from .creation import as_array, as_operand
 from .index import getitem, take, take_along_axis
 
 
@@ -21,7 +23,11 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         raise ValueError("list of cases must be same length as list of conditions")
     if len(condlist) == 0:
         raise ValueError("select with an empty condition list is not possible")
-    out = default
+    out = as_operand(default)
+    condlist = [as_array(c) for c in condlist]
+    for i, condition in enumerate(condlist):
+        if condition.dtype != bool:
+            raise TypeError(f"invalid entry {i} in condlist: should be boolean ndarray")
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         out = np.where(condition, choice, out)
     return out
@@ -68,9 +74,21 @@ def nan_to_num(
 # ------------------------------------------------------------------ cutting out, putting in
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     """`numpy.delete`; the indices must be known."""
+    arr, obj = as_array(arr), _known_places(obj, "delete")
     if axis is None:
         arr, axis = np.ravel(arr), 0
     return take(arr, np.delete(np.arange(shape_of(arr)[axis]), obj), axis)
+
+
+def _known_places(obj: Any, name: str) -> Any:
+    places = known(obj)
+    if places is None:
+        raise TracerConversionError(
+            f"`np.{name}` wants places that are known: they fix the shape of its result.",
+            repr(obj),
+            "keep the shape: np.where(mask, x, y), or fgrad.at(x)[i].set(v)",
+        )
+    return places
 
 
 def _positions(obj: Any, n: int) -> Any:
@@ -83,6 +101,7 @@ def _positions(obj: Any, n: int) -> Any:
 
 def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     """`numpy.insert`; the indices must be known."""
+    arr, obj = as_array(arr), _known_places(obj, "insert")
     if axis is None:
         arr, axis = np.ravel(arr), 0
     axis %= ndim_of(arr)
@@ -99,6 +118,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     else:
         shape[axis] = where.size
     values = np.broadcast_to(values, tuple(shape))
+    where = np.asarray(where)
     order = np.insert(np.arange(n), where, n + np.arange(where.size))
     return take(np.concatenate([arr, values], axis=axis), order, axis)
 
@@ -156,6 +176,7 @@ def diagflat(v: Any, k: int = 0) -> Any:
 
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """`numpy.apply_along_axis`: a call for each vector, as in NumPy; `fgrad.vmap` makes one."""
+    arr = as_array(arr)
     axis %= ndim_of(arr)
     x = np.moveaxis(arr, axis, -1)
     *lead, n = shape_of(x)
@@ -170,6 +191,7 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
 
 def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
     """`numpy.apply_over_axes`."""
+    a = as_array(a)
     n = ndim_of(a)
     for axis in axes if isinstance(axes, (tuple, list)) else (axes,):
         axis = axis % n

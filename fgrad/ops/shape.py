@@ -13,6 +13,7 @@ from ..core import PRIMITIVES, Array, Params, bind
 from ..errors import NoRuleError
 from ..rules import apply, leading, line_up, linear, primitive, unbroadcast
 from ..tracer import register
+from .creation import as_array, as_operand
 
 
 # ------------------------------------------------------------------ reshape
@@ -51,7 +52,7 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
         return np.transpose(_reshape(np.transpose(a), shape[::-1]))
     if order not in ("C", None):
         raise NoRuleError(
-            "`np.reshape` of traced values wants order 'C' or 'F'.",
+            "`np.reshape` and `np.ravel` of traced values want order 'C' or 'F'.",
             f"order={order!r}, which depends on the memory layout",
             "choose one of the two",
         )
@@ -62,8 +63,8 @@ register(np.reshape, reshape)
 
 
 def ravel(a: Any, order: str = "C") -> Any:
-    """`numpy.ravel`."""
-    return reshape(a, -1, "F" if order == "F" else "C")
+    """`numpy.ravel`, in C or Fortran order."""
+    return reshape(a, -1, "C" if ndim_of(a) < 2 else order)
 
 
 register(np.ravel, ravel)
@@ -77,10 +78,6 @@ def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     for i, a in enumerate(axes):
         out[a] = i - n
     return tuple(out)
-
-
-def _transpose_impl(x: Any, *, axes: tuple[int, ...]) -> Any:
-    return np.transpose(x, axes)
 
 
 def _transpose_batch(
@@ -110,7 +107,7 @@ def transpose(a: Any, axes: Any = None) -> Any:
     new = tuple(from_end(i, n) for i in axes)
     if sorted(new) != list(range(-n, 0)):
         raise ValueError("axes don't match array")
-    return _transpose(a, new)
+    return _transpose(a, new) if n else a
 
 
 register(np.transpose, transpose)
@@ -191,6 +188,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 
 def _at_least(n: int, where: Any) -> Any:
     def one(x: Any) -> Any:
+        x = as_array(x)
         missing = n - ndim_of(x)
         return x if missing <= 0 else np.reshape(x, where(shape_of(x), missing))
 
@@ -226,6 +224,7 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
 
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     """`numpy.broadcast_arrays`."""
+    args = tuple(map(as_array, args))
     shape = np.broadcast_shapes(*map(shape_of, args))
     return tuple(x if shape_of(x) == shape else np.broadcast_to(x, shape) for x in args)
 
@@ -289,7 +288,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """`numpy.where`."""
     if x is None and y is None:
         return np.nonzero(condition)
-    return _where(condition, x, y)
+    return _where(as_operand(condition), as_operand(x), as_operand(y))
 
 
 register(np.where, where)

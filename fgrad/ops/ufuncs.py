@@ -17,6 +17,7 @@ from ..core import FRONTS, Array
 from ..fronts import given
 from ..rules import constant, elementwise, line_up, primitive
 from ..tracer import register
+from .creation import as_array, as_operand
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 
@@ -25,11 +26,20 @@ LN2, LN10 = math.log(2.0), math.log(10.0)
 add = elementwise(np.add, 1, 1, impl=operator.add)
 subtract = elementwise(np.subtract, 1, -1, impl=operator.sub)
 multiply = elementwise(np.multiply, lambda ans, x, y: y, lambda ans, x, y: x, impl=operator.mul)
+
+
+def _divide_impl(x: Any, y: Any) -> Any:
+    try:
+        return x / y
+    except ZeroDivisionError:  # of Python numbers, in a derivative as in `strong`
+        return np.true_divide(x, y)
+
+
 divide = elementwise(
     np.true_divide,
     lambda t, ans, x, y: t / y,
     lambda t, ans, x, y: -t * ans / y,
-    impl=operator.truediv,
+    impl=_divide_impl,
 )
 negative = elementwise(np.negative, -1, impl=operator.neg)
 positive = elementwise(np.positive, 1)
@@ -75,7 +85,10 @@ def _power_y(ans: Array, x: Array, y: Array) -> Array:
 def _power_impl(x: Any, y: Any) -> Any:
     # Not operator.pow: x ** 2 of complex numbers is np.square(x), which rounds otherwise.
     both = isinstance(x, PYTHON_SCALARS) and isinstance(y, PYTHON_SCALARS)
-    return x**y if both else np.power(x, y)
+    try:
+        return x**y if both else np.power(x, y)
+    except ZeroDivisionError:
+        return np.power(np.float64(x), y)
 
 
 power = elementwise(np.power, _power_x, _power_y, impl=_power_impl)
@@ -217,8 +230,9 @@ def clip(
 ) -> Any:
     """`numpy.clip`: the smaller of a_max and the larger of a_min and a."""
     given(out=out)
-    low = a_min if min is None else min
-    high = a_max if max is None else max
+    low = as_operand(a_min if min is None else min)
+    high = as_operand(a_max if max is None else max)
+    a = as_operand(a)
     a = a if low is None else np.maximum(a, low)
     return a if high is None else np.minimum(a, high)
 
@@ -325,7 +339,7 @@ register(np.fix, FRONTS[np.trunc])
 def _isclose(
     a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:
-    return (a, b), {"rtol": rtol, "atol": atol, "equal_nan": equal_nan}
+    return (as_operand(a), as_operand(b)), {"rtol": rtol, "atol": atol, "equal_nan": equal_nan}
 
 
 def _round(a: Any, decimals: int = 0, out: None = None) -> Any:
@@ -339,12 +353,39 @@ register(np.around, round_)
 register(np.divmod, lambda x, y: (np.floor_divide(x, y), np.remainder(x, y)))
 
 
+def _floating(x: Any, fn: Any) -> Any:
+    """Integers as the floats of NumPy's choice, and what is no array as one."""
+    x = as_array(x)
+    return x.astype(fn(np.zeros((), x.dtype))[0].dtype) if x.dtype.kind in "biu" else x
+
+
 def modf(x: Any) -> tuple[Any, Any]:
-    """`numpy.modf`: the fraction, 0 of an infinity, and the whole part."""
-    if x.dtype.kind in "biu":  # mapped integers become floats of NumPy's choice
-        x = x.astype(np.modf(np.zeros((), x.dtype))[0].dtype)
+    """`numpy.modf`: the fraction, 0 of an infinity, and the whole part, with the sign of x."""
+    x = _floating(x, np.modf)
     whole = np.trunc(x)
-    return np.where(np.isinf(x), 0, x - np.where(np.isinf(x), 0, whole)), whole
+    endless = np.isinf(x)
+    part = np.where(endless, 0, x) - np.where(endless, 0, whole)
+    # The sign of a zero is that of x: -3.0 has the fraction -0.0, as -(whole - x) is.
+    back = np.where(endless, 0, whole) - np.where(endless, 0, x)
+    return np.where(np.signbit(x), -back, part), whole
 
 
 register(np.modf, modf)
+
+
+def _exponent(x: Any) -> Any:
+    return (x,), {}
+
+
+_exponent.__name__ = "frexp"
+exponent = constant(_exponent, _exponent, batch=line_up, impl=lambda x: np.frexp(x)[1])
+
+
+def frexp(x: Any) -> tuple[Any, Any]:
+    """`numpy.frexp`: the mantissa, which moves with x, and the exponent, which is constant."""
+    x = _floating(x, np.frexp)
+    e = exponent(x)
+    return np.ldexp(x, -e), e
+
+
+register(np.frexp, frexp)

@@ -12,6 +12,7 @@ from . import (
     methods,
     newer,
     numeric,
+    random,
     reduce,
     scipy_fft,
     scipy_filters,
@@ -39,7 +40,7 @@ TABLE: list[Row] = [
     *scipy_special_functions.ROWS, *scipy_linalg.ROWS, *scipy_stats.ROWS,
     *scipy_stats_vectors.ROWS, *scipy_signal.ROWS, *scipy_solvers.ROWS,
     *scipy_fft.ROWS, *scipy_spectra.ROWS, *scipy_filters.ROWS, *scipy_ndimage.ROWS,
-    *scipy_interpolate.ROWS, *scipy_spatial.ROWS,
+    *scipy_interpolate.ROWS, *scipy_spatial.ROWS, *random.ROWS,
 ]  # fmt: skip
 
 #: Functions that answer questions about shapes, dtypes and known values: they return no arrays

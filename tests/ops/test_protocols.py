@@ -91,8 +91,8 @@ def test_what_writes_into_an_array_is_refused():
     for f in (np.stack, np.concatenate, np.hstack):
         with pytest.raises((fgrad.errors.NoRuleError, TypeError), match="out"):
             fgrad.grad(lambda x, f=f: np.sum(f([x, x], out=out)))(V)
-    with pytest.raises(fgrad.errors.NoRuleError, match="dtype="):
-        fgrad.grad(lambda x: np.einsum("i->", x, dtype=np.float32))(V)
+    with pytest.raises(fgrad.errors.NoRuleError, match=r"`np\.einsum` (.|\n)*out="):
+        fgrad.grad(lambda x: np.einsum("i->", x, out=out))(V)
 
 
 def test_fgrad_numpy_sees_what_the_protocols_cannot():
