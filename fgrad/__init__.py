@@ -12,6 +12,12 @@ from . import tree as tree
 from .batch import vmap as vmap
 from .blackbox import external as external
 from .choosing import select as select
+from .collectives import all_gather as all_gather
+from .collectives import axis_index as axis_index
+from .collectives import pmax as pmax
+from .collectives import pmean as pmean
+from .collectives import pmin as pmin
+from .collectives import psum as psum
 from .curvature import elementwise_grad as elementwise_grad
 from .curvature import gnvp as gnvp
 from .curvature import hessian_diagonal as hessian_diagonal

@@ -146,9 +146,7 @@ def _own_over(p: Primitive, size: int, xs: Sequence[Any], batched: Any, params: 
     return np.moveaxis(np.diagonal(x, axis1=0, axis2=1), -1, 0)
 
 
-def _own_elsewhere(
-    p: Primitive, size: int, xs: Sequence[Any], batched: Any, params: Params
-) -> Any:
+def _own_elsewhere(p: Primitive, size: int, xs: Sequence[Any], batched: Any, params: Params) -> Any:
     return bind(p, (np.moveaxis(xs[0], 0, 1),), params)
 
 
@@ -157,9 +155,7 @@ def _own_impl(x: Any, over: Batch) -> Any:
     return over.tracer(x)
 
 
-OWN = Primitive(
-    "own", _own_impl, _own_jvp, _own_vjp, _own_elsewhere, collect=_own_over
-)
+OWN = Primitive("own", _own_impl, _own_jvp, _own_vjp, _own_elsewhere, collect=_own_over)
 
 
 def all_gather(x: Any, axis_name: Hashable, *, axis: int = 0) -> Any:

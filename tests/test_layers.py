@@ -38,6 +38,7 @@ LAYERS = {
     "fgrad.arguments": 9,
     "fgrad.numpy": 9,
     "fgrad.choosing": 9,
+    "fgrad.collectives": 9,
     "fgrad.custom": 9,
     "fgrad.derivatives": 10,
     "fgrad.packing": 10,
