@@ -23,7 +23,7 @@ import numpy as np
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS)]
 
-from coverage_samples import CASES, FACTS, RAISES  # noqa: E402
+from coverage_samples import CASES, CHECKS, EAGER, FACTS, RAISES  # noqa: E402
 
 import fgrad  # noqa: E402
 from fgrad.errors import FgradError  # noqa: E402
@@ -47,6 +47,7 @@ class Finding:
     status: str = "missing"
     rows: Sequence[Row] = ()
     note: str = ""
+    only: Sequence[str] = ()
     passed: dict[str, bool] = field(default_factory=dict)
 
 
@@ -85,9 +86,17 @@ def find(module: str, function: str, known: dict[Any, list[Row]]) -> Finding:
     if name in FACTS:
         out.status = "fact"
         return out
+    if name in CHECKS:
+        out.status = "yes"
+        return out
     if name in CASES:
         rows = [CASES[name]]
+    elif name in EAGER:
+        rows, out.only = [EAGER[name]], ("forward, reverse", "second order")
     elif module == "numpy.ndarray":
+        if function.isidentifier() and not hasattr(np.ndarray, function) and function != "at":
+            out.status = "absent"
+            return out
         rows = rows_of_method(function)
     else:
         fn = resolve(module, function)
@@ -116,8 +125,13 @@ def run(finding: Finding) -> None:
         seen: list[Any] = []
         fgrad.vjp(lambda x: (seen.append(FACTS[name](x)), x)[1], x)
         np.testing.assert_equal(seen[0], FACTS[name](x))
+    elif name in CHECKS:
+        CHECKS[name]()
+        finding.passed = dict.fromkeys(LAWS, True)
     for row in finding.rows:
         for law, check in LAWS.items():
+            if finding.only and law not in finding.only:
+                continue
             if row.kind == "constant":
                 check = {"forward, reverse": laws.constant, "second order": None}.get(law, check)
             if check is not None:
@@ -158,17 +172,21 @@ def table(findings: Sequence[Finding]) -> str:
         "A mark says that the law holds in all cases: forward is the difference quotient and "
         "reverse its adjoint; both again at second order; vmap is the stack of calls; a recorded "
         "graph is the function on other data, with its derivatives; and the first for complex "
-        "numbers, where the function takes them.",
+        "numbers, where the function takes them. Functions whose result has a shape that depends "
+        "on values (`unique`) work eagerly and raise under `vmap` and in graphs.",
     ]
     module = None
     columns = [*LAWS, "complex"]
     for f in findings:
         if f.module != module:
             module = f.module
-            lines += ["", f"## {module}", "", f"| function | fgrad | cases | {' | '.join(columns)} |",
-                      f"|---|---|---:|{':---:|' * len(columns)}"]  # fmt: skip
+            head = " | ".join(columns)
+            lines += ["", f"## {module}", "", f"| function | fgrad | cases | {head} |"]
+            lines += [f"|---|---|---:|{':---:|' * len(columns)}"]
         if f.note:
-            cells = f"{WORDS[f.status]}: {f.note.replace('|', chr(92) + '|')} | |" + " |" * len(columns)
+            cells = f"{WORDS[f.status]}: {f.note.replace('|', chr(92) + '|')} | |" + " |" * len(
+                columns
+            )
         else:
             marks = " | ".join("✓" if f.passed.get(c) else "" for c in columns)
             cells = f"{WORDS[f.status]} | {len(f.rows) or ''} | {marks} |"

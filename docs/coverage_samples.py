@@ -7,9 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.linalg
+import scipy.special
 
 import fgrad
 import fgrad.numpy as fnp
+from fgrad import hessian, jacfwd, jacrev, make_graph, vmap
+from fgrad.scipy.integrate import odeint
+from fgrad.scipy.optimize import minimize
 from tests.examples.row import I, P, R, Row, constant, linear, multilinear, row
 
 A = np.array([[0.5, 1.5, -1.0], [2.0, -0.5, 1.0]])
@@ -30,6 +35,13 @@ CASES: dict[str, Row] = {
     "numpy.ascontiguousarray": linear(
         np.ascontiguousarray, [(3,), (3,)], lambda x, y: fnp.ascontiguousarray([x, y])
     ),
+    "numpy.c_": linear(np.stack, [(3,), (3,)], lambda x, y: fnp.c_[x, y]),
+    "numpy.r_": linear(np.concatenate, [(3,), (3,)], lambda x, y: fnp.r_[x, y]),
+    "numpy.row_stack": linear(np.vstack, [(3,), (3,)], lambda x, y: np.row_stack([x, y])),
+    "numpy.fromfunction": linear(
+        np.fromfunction, [(2, 3)], lambda x: np.fromfunction(lambda i, j: i * x + j * x, (2, 3))
+    ),
+    "numpy.vectorize": row(np.vectorize, [(3,)], lambda x: fnp.vectorize(lambda v: v * v)(x)),
 } | {
     f"numpy.ndarray.{name}": case
     for name, case in {
@@ -64,6 +76,51 @@ CASES: dict[str, Row] = {
     }.items()
 }
 
+#: Name -> a case of a function whose result has a shape that depends on values: eager alone.
+EAGER: dict[str, Row] = {
+    "numpy.unique": row(np.unique, [(5,)]),
+    "numpy.union1d": row(np.union1d, [(3,), (2,)]),
+    "numpy.intersect1d": row(np.intersect1d, [(3,)], lambda x: np.intersect1d(x, x[1:])),
+    "numpy.setdiff1d": row(np.setdiff1d, [(3,)], lambda x: np.setdiff1d(x, x[:1] + 0)),
+    "numpy.trim_zeros": linear(np.trim_zeros, [(3,)], lambda x: np.trim_zeros(np.pad(x, 1))),
+}
+
+
+def _solution(f: Callable[..., Any], x: Any) -> None:
+    """The laws, as far as a solver's tolerance allows."""
+    h, eye = 1e-4, np.eye(x.size)
+    central = np.stack([(f(x + h * e) - f(x - h * e)) / (2 * h) for e in eye], axis=-1)
+    for jac in (jacfwd, jacrev):
+        np.testing.assert_allclose(jac(f)(x), central, atol=1e-4)
+    slope = jacfwd(lambda x: np.sum(f(x)))
+    second = np.stack([(slope(x + h * e) - slope(x - h * e)) / (2 * h) for e in eye], axis=-1)
+    np.testing.assert_allclose(hessian(lambda x: np.sum(f(x)))(x), second, atol=1e-3)
+    many = np.stack([x, 1.1 * x])
+    np.testing.assert_allclose(vmap(f)(many), [f(y) for y in many], atol=1e-5)
+    np.testing.assert_allclose(make_graph(f)(x)(1.1 * x), f(1.1 * x), atol=1e-5)
+
+
+#: Name -> a check of its own.
+CHECKS: dict[str, Callable[[], None]] = {
+    "scipy.integrate.odeint": lambda: _solution(
+        lambda p: odeint(
+            lambda y, t, p: -p * y, p[::-1] + 1.0, np.array([0.0, 1.0]), (p,), rtol=1e-9, atol=1e-9
+        )[-1],
+        np.array([0.5, 1.5]),
+    ),
+    "scipy.optimize.minimize": lambda: _solution(
+        lambda p: (
+            minimize(
+                lambda x, p: np.sum(np.cosh(x - p)) + 0.1 * np.sum(x) ** 2,
+                np.zeros(2),
+                (p,),
+                tol=1e-10,
+            ).x
+        ),
+        np.array([0.5, 1.5]),
+    ),
+}
+
 #: Name -> a call whose answer doesn't depend on the values as a derivative could tell.
 FACTS: dict[str, Callable[[Any], Any]] = {
     "numpy.array_equal": lambda x: np.array_equal(x, x),
@@ -89,6 +146,11 @@ FACTS: dict[str, Callable[[Any], Any]] = {
     "numpy.unravel_index": lambda x: np.unravel_index(4, x.shape),
     "numpy.fft.fftfreq": lambda x: np.fft.fftfreq(x.size),
     "numpy.fft.rfftfreq": lambda x: np.fft.rfftfreq(x.size),
+    "scipy.linalg.dft": lambda x: scipy.linalg.dft(len(x)),
+    "scipy.linalg.hadamard": lambda x: scipy.linalg.hadamard(len(x)),
+    "scipy.linalg.helmert": lambda x: scipy.linalg.helmert(len(x)),
+    "scipy.linalg.hilbert": lambda x: scipy.linalg.hilbert(len(x)),
+    "scipy.special.bernoulli": lambda x: scipy.special.bernoulli(len(x)),
     "numpy.ndarray.__array_function__": lambda x: hasattr(x, "__array_function__"),
     "numpy.ndarray.__array_ufunc__": lambda x: hasattr(x, "__array_ufunc__"),
     "numpy.ndarray.__bool__": lambda x: bool(x[0, 0] > 1),
@@ -125,5 +187,7 @@ RAISES: dict[str, Callable[[Any], Any]] = {
     "numpy.ndarray.sort": lambda x: x.sort(),
     "numpy.ndarray.tolist": lambda x: x.tolist(),
     "numpy.ndarray.ufunc.at": lambda x: np.add.at(x, [0], 1.0),
+    "numpy.frompyfunc": lambda x: np.frompyfunc(lambda v: 2 * v, 1, 1)(x),
+    "numpy.ndarray.ufunc.where=": lambda x: np.sin(x, where=x > 1),
     "numpy.ndarray.ufunc.out=": lambda x: np.sin(x, out=np.empty((2, 3))),
 }

@@ -1,23 +1,24 @@
-"""Hypothesis profiles: `ci` draws the same few examples each time, `dev` searches."""
+"""Hypothesis profiles: `ci` draws the same few examples each time, `thorough` searches.
+
+`HYPOTHESIS_PROFILE=thorough python -m pytest tests/test_tree.py` takes the second.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
 
-import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "ci", derandomize=True, max_examples=50, deadline=None, database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
-settings.register_profile("dev", max_examples=300, deadline=None)
+settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _heap_of_the_collected_tests_left_alone():
-    """Tests that call the garbage collector wait for their own objects, not for all tests'."""
+def pytest_collection_finish() -> None:
+    """Set the thousands of collected tests aside: each `gc.collect()` would go through them."""
     gc.collect()
     gc.freeze()

@@ -7,7 +7,7 @@ import scipy.linalg as sl
 
 from fgrad.scipy import linalg
 
-from .row import P, constant, linear, multilinear, row
+from .row import I, P, constant, linear, multilinear, row
 from .scipy_linalg_tools import (
     adjoint,
     ahead,
@@ -94,6 +94,8 @@ SOLVING = [
           lambda a, b, t=t: linalg.lu_solve(linalg.lu_factor(well(a)[::-1]), b, t),
           complex=True, bits=False)
       for s, t in (((3,), 0), ((3, 2), 1), ((3,), 2))),
+    row(sl.lu_solve, [(3, 3), I(3), (3,)],
+        lambda a, p, b: linalg.lu_solve((well(a), p), b), bits=False),
     row(sl.lu_solve, [(2, 3, 3), (3, 2)],
         lambda a, b: linalg.lu_solve((well(a), np.array([[2, 1, 2], [1, 2, 2]], np.int32)), b),
         bits=False),
