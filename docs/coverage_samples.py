@@ -13,6 +13,7 @@ import scipy.special
 import fgrad
 import fgrad.numpy as fnp
 from fgrad import hessian, jacfwd, jacrev, make_graph, vmap
+from fgrad.scipy import special
 from fgrad.scipy.integrate import odeint
 from fgrad.scipy.optimize import minimize
 from tests.examples.row import I, P, R, Row, constant, linear, multilinear, row
@@ -28,53 +29,61 @@ def iadd(x: Any) -> Any:
 
 
 #: Name -> a case that obeys the laws.
-CASES: dict[str, Row] = {
-    "numpy.array": linear(np.array, [(3,), (3,)], lambda x, y: fnp.array([x, y, A[0]])),
-    "numpy.asarray": linear(np.asarray, [(3,), (3,)], lambda x, y: fnp.asarray([x, y])),
-    "numpy.asanyarray": linear(np.asanyarray, [(3,), (3,)], lambda x, y: fnp.asanyarray([x, y])),
-    "numpy.ascontiguousarray": linear(
-        np.ascontiguousarray, [(3,), (3,)], lambda x, y: fnp.ascontiguousarray([x, y])
-    ),
-    "numpy.c_": linear(np.stack, [(3,), (3,)], lambda x, y: fnp.c_[x, y]),
-    "numpy.r_": linear(np.concatenate, [(3,), (3,)], lambda x, y: fnp.r_[x, y]),
-    "numpy.row_stack": linear(np.vstack, [(3,), (3,)], lambda x, y: np.row_stack([x, y])),
-    "numpy.fromfunction": linear(
-        np.fromfunction, [(2, 3)], lambda x: np.fromfunction(lambda i, j: i * x + j * x, (2, 3))
-    ),
-    "numpy.vectorize": row(np.vectorize, [(3,)], lambda x: fnp.vectorize(lambda v: v * v)(x)),
-} | {
-    f"numpy.ndarray.{name}": case
-    for name, case in {
-        "T": linear(np.transpose, [(2, 3)], lambda x: x.T),
-        "__abs__": row(np.absolute, [P(2, 3)], abs),
-        "__add__": linear(np.add, [(2, 3), (3,)], operator.add),
-        "__divmod__": row(np.divmod, [P(3), R(3, low=3, high=4)], divmod),
-        "__getitem__": linear(np.take, [(3, 4)], lambda x: x[1:, [0, 2]]),
-        "__iadd__": row(np.add, [(2, 3)], iadd, complex=True),
-        "__iter__": linear(np.stack, [(2, 3)], lambda x: np.stack([y * 2 for y in x])),
-        "__matmul__": multilinear(np.matmul, [(2, 3), (3, 2)], operator.matmul, bits=False),
-        "__mod__": row(np.remainder, [P(3), R(3, low=3, high=4)], operator.mod),
-        "__mul__": multilinear(np.multiply, [(2, 3), (3,)], operator.mul),
-        "__neg__": linear(np.negative, [(2, 3)], operator.neg),
-        "__pos__": linear(np.positive, [(2, 3)], operator.pos),
-        "__pow__": row(np.power, [P(2, 3), (3,)], operator.pow),
-        "__rmatmul__": linear(np.matmul, [(3, 2)], lambda x: A @ x, bits=False),
-        "__sub__": linear(np.subtract, [(2, 3), (3,)], operator.sub),
-        "__truediv__": row(np.true_divide, [(2, 3), P(3)], operator.truediv),
-        "__and__": constant(np.bitwise_and, [I(3), I(3)], operator.and_),
-        "__or__": constant(np.bitwise_or, [I(3), I(3)], operator.or_),
-        "__invert__": constant(np.invert, [I(3)], operator.invert),
-        "__eq__": constant(np.equal, [(3,), (3,)], operator.eq),
-        "__ge__": constant(np.greater_equal, [(3,), (3,)], operator.ge),
-        "__lt__": constant(np.less, [(3,), (3,)], operator.lt),
-        "__floordiv__": constant(np.floor_divide, [P(3), P(3)], operator.floordiv),
-        "at": linear(fgrad.at, [(3,), (2,)], lambda x, y: fgrad.at(x)[[0, 2]].set(y)),
-        "flat": linear(np.ravel, [(2, 3)], lambda x: x.flat[1:4]),
-        "ufunc.reduce": linear(np.sum, [(2, 3)], lambda x: np.add.reduce(x, axis=1)),
-        "ufunc.accumulate": linear(np.cumsum, [(2, 3)], lambda x: np.add.accumulate(x, axis=1)),
-        "ufunc.outer": multilinear(np.multiply, [(2,), (3,)], np.multiply.outer),
-    }.items()
-}
+CASES: dict[str, Row] = (
+    {
+        "numpy.array": linear(np.array, [(3,), (3,)], lambda x, y: fnp.array([x, y, A[0]])),
+        "numpy.asarray": linear(np.asarray, [(3,), (3,)], lambda x, y: fnp.asarray([x, y])),
+        "numpy.asanyarray": linear(
+            np.asanyarray, [(3,), (3,)], lambda x, y: fnp.asanyarray([x, y])
+        ),
+        "numpy.ascontiguousarray": linear(
+            np.ascontiguousarray, [(3,), (3,)], lambda x, y: fnp.ascontiguousarray([x, y])
+        ),
+        "numpy.c_": linear(np.stack, [(3,), (3,)], lambda x, y: fnp.c_[x, y]),
+        "numpy.r_": linear(np.concatenate, [(3,), (3,)], lambda x, y: fnp.r_[x, y]),
+        "numpy.row_stack": linear(np.vstack, [(3,), (3,)], lambda x, y: np.row_stack([x, y])),
+        "numpy.fromfunction": linear(
+            np.fromfunction, [(2, 3)], lambda x: np.fromfunction(lambda i, j: i * x + j * x, (2, 3))
+        ),
+        "scipy.special.bessel_jn": row(  # JAX's name
+            special.bessel_jn, [P(3)], lambda z: special.bessel_jn(z, v=2), bits=False
+        ),
+        "numpy.vectorize": row(np.vectorize, [(3,)], lambda x: fnp.vectorize(lambda v: v * v)(x)),
+    }
+    | {
+        f"numpy.ndarray.{name}": case
+        for name, case in {
+            "T": linear(np.transpose, [(2, 3)], lambda x: x.T),
+            "__abs__": row(np.absolute, [P(2, 3)], abs),
+            "__add__": linear(np.add, [(2, 3), (3,)], operator.add),
+            "__divmod__": row(np.divmod, [P(3), R(3, low=3, high=4)], divmod),
+            "__getitem__": linear(np.take, [(3, 4)], lambda x: x[1:, [0, 2]]),
+            "__iadd__": row(np.add, [(2, 3)], iadd, complex=True),
+            "__iter__": linear(np.stack, [(2, 3)], lambda x: np.stack([y * 2 for y in x])),
+            "__matmul__": multilinear(np.matmul, [(2, 3), (3, 2)], operator.matmul, bits=False),
+            "__mod__": row(np.remainder, [P(3), R(3, low=3, high=4)], operator.mod),
+            "__mul__": multilinear(np.multiply, [(2, 3), (3,)], operator.mul),
+            "__neg__": linear(np.negative, [(2, 3)], operator.neg),
+            "__pos__": linear(np.positive, [(2, 3)], operator.pos),
+            "__pow__": row(np.power, [P(2, 3), (3,)], operator.pow),
+            "__rmatmul__": linear(np.matmul, [(3, 2)], lambda x: A @ x, bits=False),
+            "__sub__": linear(np.subtract, [(2, 3), (3,)], operator.sub),
+            "__truediv__": row(np.true_divide, [(2, 3), P(3)], operator.truediv),
+            "__and__": constant(np.bitwise_and, [I(3), I(3)], operator.and_),
+            "__or__": constant(np.bitwise_or, [I(3), I(3)], operator.or_),
+            "__invert__": constant(np.invert, [I(3)], operator.invert),
+            "__eq__": constant(np.equal, [(3,), (3,)], operator.eq),
+            "__ge__": constant(np.greater_equal, [(3,), (3,)], operator.ge),
+            "__lt__": constant(np.less, [(3,), (3,)], operator.lt),
+            "__floordiv__": constant(np.floor_divide, [P(3), P(3)], operator.floordiv),
+            "at": linear(fgrad.at, [(3,), (2,)], lambda x, y: fgrad.at(x)[[0, 2]].set(y)),
+            "flat": linear(np.ravel, [(2, 3)], lambda x: x.flat[1:4]),
+            "ufunc.reduce": linear(np.sum, [(2, 3)], lambda x: np.add.reduce(x, axis=1)),
+            "ufunc.accumulate": linear(np.cumsum, [(2, 3)], lambda x: np.add.accumulate(x, axis=1)),
+            "ufunc.outer": multilinear(np.multiply, [(2,), (3,)], np.multiply.outer),
+        }.items()
+    }
+)
 
 #: Name -> a case of a function whose result has a shape that depends on values: eager alone.
 EAGER: dict[str, Row] = {
