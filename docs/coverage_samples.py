@@ -1,4 +1,4 @@
-"""Cases for `coverage.py` of what has no row of its own in the tests' table."""
+"""Cases for `make_coverage.py` of what has no row of its own in the tests' table."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Writes `docs/coverage.md`, by running it: what fgrad does with each function of `functions.csv`.
 
     python docs/make_coverage.py           # prints what has neither a case that works nor a reason
-    python docs/make_coverage.py --write   # runs all cases and writes the table; takes some minutes
+    python docs/make_coverage.py --write   # runs all cases and writes the table; takes a minute
 
 The cases are the rows of the tests' table; `coverage_samples.py` adds what has no row there.
 """
@@ -160,8 +160,8 @@ def table(findings: Sequence[Finding]) -> str:
     lines = [
         "# Coverage",
         "",
-        "What fgrad does with the functions of NumPy and SciPy, written by `docs/make_coverage.py`, "
-        "which runs the cases of the tests' table (`tests/examples`) for each of them.",
+        "What fgrad does with the functions of NumPy and SciPy, written by "
+        "`docs/make_coverage.py`, which runs the cases of the tests' table (`tests/examples`) for each of them.",
         "",
         f"Of {len(findings)} functions {count['yes']} have derivatives, {count['constant']} are "
         "piecewise constant and have the derivative zero, "
