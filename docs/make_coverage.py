@@ -161,7 +161,8 @@ def table(findings: Sequence[Finding]) -> str:
         "# Coverage",
         "",
         "What fgrad does with the functions of NumPy and SciPy, written by "
-        "`docs/make_coverage.py`, which runs the cases of the tests' table (`tests/examples`) for each of them.",
+        "`docs/make_coverage.py`, which runs the cases of the tests' table (`tests/examples`) "
+        "for each of them.",
         "",
         f"Of {len(findings)} functions {count['yes']} have derivatives, {count['constant']} are "
         "piecewise constant and have the derivative zero, "

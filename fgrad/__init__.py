@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from importlib import metadata as _metadata
 
+from . import checkpoint_policies as checkpoint_policies
 from . import errors as errors
 from . import numpy as numpy
 from . import ops as ops
+from . import random as random
 from . import recorders as recorders
 from . import tree as tree
 from .batch import vmap as vmap

@@ -120,7 +120,8 @@ class ArrayTracer(Tracer):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         front = FRONTS.get(ufunc) or late_front(ufunc)
         if front is None:
-            raise no_rule(qualified(ufunc), instead_of_object_loop(ufunc))
+            instead = instead_of_scipy() or instead_of_object_loop(ufunc)
+            raise no_rule(qualified(ufunc), instead and instead.removeprefix("call "))
         if method == "__call__" and not kwargs:
             return front(*inputs)
         return FRONTS[getattr(np.ufunc, method)](ufunc, *inputs, **kwargs)
@@ -210,8 +211,7 @@ class ArrayTracer(Tracer):
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise self.cannot_become(
             "a NumPy array",
-            instead_of_scipy()
-            or instead_of_numpy()
+            instead_of_numpy()
             or (
                 "pick from a plain array by a traced index with fgrad.numpy.take(a, i, axis=0)"
                 if self.dtype.kind in "iu"
@@ -268,7 +268,8 @@ class ArrayTracer(Tracer):
         raise TracerConversionError(
             "A dictionary key or a member of a set must be hashable.",
             f"{self!r}, whose equality is elementwise",
-            "use something beside the array as the key, such as its name or position",
+            instead_of_scipy()
+            or "use something beside the array as the key, such as its name or position",
         )
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
@@ -287,7 +288,7 @@ class ArrayTracer(Tracer):
         return TracerConversionError(
             f"A traced value cannot become {wanted}: its derivative would be lost.",
             f"{self!r}",
-            to_do,
+            instead_of_scipy() or to_do,
         )
 
 

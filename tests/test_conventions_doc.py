@@ -28,7 +28,7 @@ NAMES = {
     "np": np, "a": np.array, "f32": np.float32, "grad": fgrad.grad, "jvp": fgrad.jvp,
     "select": fgrad.select, "sp": scipy.special, "special": fgrad.scipy.special,
     "stats": fgrad.scipy.stats, "ndimage": fgrad.scipy.ndimage, "signal": fgrad.scipy.signal,
-    "optimize": fgrad.scipy.optimize, "integrate": fgrad.scipy.integrate,
+    "random": fgrad.random, "optimize": fgrad.scipy.optimize, "integrate": fgrad.scipy.integrate,
     "interpolate": fgrad.scipy.interpolate, "vq": fgrad.scipy.cluster.vq.vq,
     "Rotation": fgrad.scipy.spatial.transform.Rotation,
     "mutate_small_then_pull_back": mutate_small_then_pull_back,

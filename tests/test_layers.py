@@ -51,6 +51,8 @@ LAYERS = {
     "fgrad.linearization": 11,
     "fgrad.implicit": 11,
     "fgrad.random": 12,
+    "fgrad.checkpointing": 12,
+    "fgrad.control": 12,
     "fgrad": 13,
     "fgrad.scipy": 13,
     "fgrad.testing": 14,
@@ -102,7 +104,7 @@ def test_imports_go_down(file: Path) -> None:
     for name in imports_of(file, ast.parse(file.read_text())):
         same_package = any(
             module.startswith(package) and name.startswith(f"{package}.")
-            for package in ("fgrad.ops", "fgrad.random", "fgrad.scipy", "fgrad.testing")
+            for package in ("fgrad.ops", "fgrad.control", "fgrad.random", "fgrad.scipy", "fgrad.testing")
         )
         assert layer_of(name) < layer_of(module) or same_package, f"{module} imports {name}"
 
