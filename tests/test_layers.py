@@ -58,6 +58,7 @@ LAYERS = {
     "fgrad.scipy": 14,
     "fgrad.testing": 15,
     "fgrad_nn.types": 15,
+    "fgrad_nn.activations": 16,
     "fgrad_nn.initializers": 16,
     "fgrad_nn.losses": 16,
     "fgrad_nn.optimizers": 16,
@@ -105,7 +106,8 @@ def test_imports_go_down(file: Path) -> None:
     for name in imports_of(file, ast.parse(file.read_text())):
         same_package = any(
             module.startswith(package) and name.startswith(f"{package}.")
-            for package in ("fgrad.ops", "fgrad.control", "fgrad.random", "fgrad.scipy", "fgrad.testing")
+            for package in ("fgrad.control", "fgrad.ops", "fgrad.random", "fgrad.scipy",
+                            "fgrad.testing")
         )
         assert layer_of(name) < layer_of(module) or same_package, f"{module} imports {name}"
 
