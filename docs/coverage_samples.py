@@ -41,7 +41,6 @@ CASES: dict[str, Row] = (
         ),
         "numpy.c_": linear(np.stack, [(3,), (3,)], lambda x, y: fnp.c_[x, y]),
         "numpy.r_": linear(np.concatenate, [(3,), (3,)], lambda x, y: fnp.r_[x, y]),
-        "numpy.row_stack": linear(np.vstack, [(3,), (3,)], lambda x, y: np.row_stack([x, y])),
         "numpy.fromfunction": linear(
             np.fromfunction, [(2, 3)], lambda x: np.fromfunction(lambda i, j: i * x + j * x, (2, 3))
         ),
@@ -84,6 +83,9 @@ CASES: dict[str, Row] = (
         }.items()
     }
 )
+
+if hasattr(np, "row_stack"):  # until NumPy 2.4
+    CASES["numpy.row_stack"] = linear(np.vstack, [(3,), (3,)], lambda x, y: np.row_stack([x, y]))
 
 #: Name -> a case of a function whose result has a shape that depends on values: eager alone.
 EAGER: dict[str, Row] = {

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import namespace, ndim_of, shape_of
 from ..core import Tracer, full_lower
+from ..rules import primitive
 from ..tracer import register
 from .casts import known
 from .creation import as_array
@@ -121,7 +122,7 @@ def poly(seq_of_zeros: Any) -> Any:
     """`numpy.poly`; under vmap and in graphs complex roots give complex coefficients."""
     roots = _vector(seq_of_zeros)
     if ndim_of(roots) == 2 and shape_of(roots)[0] == shape_of(roots)[1] != 0:
-        roots = np.linalg.eigvals(roots)
+        roots = _eigenvalues(roots)
     elif ndim_of(roots) != 1:
         raise ValueError("input must be 1d or non-empty square 2d array.")
     roots = roots.astype(np.float64) if roots.dtype.char not in "fdFD" else roots
@@ -133,6 +134,31 @@ def poly(seq_of_zeros: Any) -> Any:
     if values is not None and np.all(np.sort(values) == np.sort(values.conj())):
         a = np.real(a)
     return a
+
+
+def _real_impl(x: Any) -> Any:
+    return x.real.copy() if x.dtype.kind == "c" and not x.imag.any() else x.copy()
+
+
+def real_where_possible(x: Any) -> Any:
+    """The eigenvalues of a real matrix, as real numbers if all of them are, as NumPy 2.4 had it."""
+    return (x,), {}
+
+
+def _same_kind(t: Any, ans: Any) -> Any:
+    return np.real(t) if ans.dtype.kind == "f" and t.dtype.kind == "c" else t
+
+
+_real_where_possible = primitive(
+    real_where_possible, impl=_real_impl,
+    jvp=lambda ts, ans, x: _same_kind(ts[0], ans),
+    vjp=[lambda g, ans, x: g],
+)(real_where_possible)  # fmt: skip
+
+
+def _eigenvalues(a: Any) -> Any:
+    found = np.linalg.eigvals(a)
+    return _real_where_possible(found) if a.dtype.kind != "c" else found
 
 
 def roots(p: Any) -> Any:
@@ -156,7 +182,7 @@ def roots(p: Any) -> Any:
         return np.zeros(zeros)
     first = np.expand_dims(-p[1:] / p[0], 0)
     rows = namespace(full_lower(p)).eye(n, dtype=p.dtype)[:-1]
-    found = np.linalg.eigvals(np.concatenate([first, rows]))
+    found = _eigenvalues(np.concatenate([first, rows]))
     return np.concatenate([found, np.zeros(zeros, found.dtype)]) if zeros else found
 
 

@@ -17,6 +17,7 @@ from .scipy_linalg_tools import (
     oriented,
     phases_away,
     projectors,
+    solution_and_residues,
     symmetric,
     turning,
     well,
@@ -75,9 +76,11 @@ SOLVING = [
     *(row(sl.cholesky, [s], lambda a, lo=lo: linalg.cholesky(definite(a), lower=lo),
           complex=True, bits=False)
       for s, lo in (((3, 3), False), ((2, 3, 3), True))),
-    *(row(sl.cho_factor, [(3, 3)], lambda a, lo=lo: linalg.cho_factor(definite(a), lo)[0],
+    # The other triangle could be anything, and is in SciPy 1.18.
+    *(row(sl.cho_factor, [(3, 3)],
+          lambda a, lo=lo, part=part: part(linalg.cho_factor(definite(a), lo)[0]),
           complex=True, bits=False)
-      for lo in (False, True)),
+      for lo, part in ((False, np.triu), (True, np.tril))),
     *(row(sl.cho_solve, [(3, 3), s], lambda c, b, lo=lo: linalg.cho_solve((well(c), lo), b),
           complex=True, bits=False)
       for s, lo in (((3,), False), ((3, 2), True))),
@@ -100,7 +103,7 @@ SOLVING = [
         lambda a, b: linalg.lu_solve((well(a), np.array([[2, 1, 2], [1, 2, 2]], np.int32)), b),
         bits=False),
     *_each(sl.lstsq, [[(4, 2), (4,)], [(4, 2), (4, 3)]],
-           lambda a, b: linalg.lstsq(well(a), b)[:2]),
+           lambda a, b: solution_and_residues(linalg.lstsq(well(a), b))),
     row(sl.lstsq, [(2, 3, 1), (3, 2)],
         lambda a, b: [*linalg.lstsq(well(a), b)[:2]], bits=False),
     row(sl.lstsq, [(2, 3), (2,)], lambda a, b: linalg.lstsq(well(a), b)[0], bits=False),
