@@ -181,12 +181,12 @@ def vmap(
                 "leave one of the two away",
             )
         parts = [part(i, min(i + chunk, size)) for i in range(0, max(size, 1), chunk)]
-        results, out_structure, axes = parts[0]
+        results, out_structure, places = parts[0]
         if len(parts) > 1:
             columns = zip(*(p[0] for p in parts), strict=True)
             results = [
                 ys[0] if axis is None else np.concatenate(ys, axis)
-                for ys, axis in zip(columns, axes, strict=True)
+                for ys, axis in zip(columns, places, strict=True)
             ]
         return tree.unflatten(out_structure, results)
 

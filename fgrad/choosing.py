@@ -9,7 +9,7 @@ import numpy as np
 
 from . import tree
 from .arrays import shape_of
-from .core import Tracer, is_traceable
+from .core import is_traceable
 from .errors import DtypeError, describe
 from .ops.casts import stop_gradient_leaf
 from .ops.index import take
@@ -51,8 +51,8 @@ def select(pred: Any, f: Callable[..., Any], g: Callable[..., Any], *operands: A
             "compare: select(x > 0, f, g, x); for integers select(n != 0, f, g, x)",
         )
     pred = stop_gradient_leaf(pred) if hasattr(pred, "dtype") else np.asarray(pred)
-    if not (isinstance(pred, Tracer) and pred.hides):
-        known = np.asarray(pred) if not isinstance(pred, Tracer) else pred
+    if not getattr(pred, "hides", False):
+        known: Any = pred
         if bool(np.all(known)):
             return _broadcast(f(*operands), shape_of(pred))
         if not bool(np.any(known)):

@@ -18,8 +18,9 @@ import numpy as np
 from . import tree
 from .arguments import Selection, check_differentiable
 from .arrays import Aval, aval, shape_of
-from .batch import chunk_length, vmap
+from .batch import BatchTracer, chunk_length, vmap
 from .checks import pair
+from .core import Refusing
 from .derivatives import jvp, vjp
 from .errors import DtypeError, describe, name_of
 
@@ -84,6 +85,7 @@ class Point:
             return tangent
 
         columns = self.along(self.avals, push, -1)
+        self.value, self.aux = tree.map(_of_one, (self.value, self.aux))
 
         def of_result(y: Any) -> Any:
             if self.holomorphic and y.dtype.kind != "c":
@@ -137,6 +139,13 @@ class Point:
         if len(parts) == 1:
             return parts[0]
         return tree.map(lambda *ys: np.concatenate(ys, axis), *parts)
+
+
+def _of_one(x: Any) -> Any:
+    """The value with the first direction, of one that depends on it (the vectors of `eigh`)."""
+    if isinstance(x, BatchTracer) and isinstance(x.owner, Refusing):
+        return x.value[0].copy()
+    return x
 
 
 def _wants(point: Point, kind: str, y: Any) -> DtypeError:

@@ -10,11 +10,11 @@ import numpy as np
 from . import tree
 from .arrays import PYTHON_SCALARS, aval, shape_of
 from .checks import check_like, pair
-from .core import check_function
+from .core import Refusing, check_function
 from .derivatives import jvp, vjp
 from .errors import ArgumentError, describe, name_of
 from .graph import Graph
-from .stage import make_graph
+from .stage import StageTracer, make_graph
 
 
 class Linearized:
@@ -53,6 +53,11 @@ class Linearized:
             float(y) if kind is float else y for y, kind in zip(leaves, self._kinds, strict=True)
         ]
         return tree.unflatten(structure, kept)
+
+
+def _known(x: Any) -> Any:
+    """A value with tangents 0, of one that depends on them (the vectors of `eigh`)."""
+    return x.value if isinstance(x, StageTracer) and isinstance(x.owner, Refusing) else x
 
 
 def _array(x: Any) -> Any:
@@ -94,6 +99,7 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
 
     zeros = tree.map(lambda x: np.zeros(shape_of(x), aval(x).dtype), primals)
     graph = make_graph(push)(*zeros)
+    value, aux = tree.map(_known, (value, aux))
     derivative = Linearized(graph, f, primals, value)
     return (value, derivative, aux) if has_aux else (value, derivative)
 

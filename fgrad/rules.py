@@ -288,6 +288,7 @@ def primitive(
     impl: Callable[..., Any] | None = None,
     name: str | None = None,
     several: bool = False,
+    choose: Callable[..., Any] | None = None,
 ) -> Callable[[Canonical], Callable[..., Any]]:
     """Declare a function by rules of its own. Decorates the canonical form.
 
@@ -298,6 +299,8 @@ def primitive(
         vjp: for each operand, ``(g, ans, *operands, **params)``, its cotangent; None where it
             has none. What no rule reads isn't kept.
         several: the answer is a tuple; then so are its tangent and ``g``.
+        choose: ``choose(ans, t)``, of all answers that are as good as ``ans`` that whose
+            derivative is known; t is the tangent of the one operand, None in reverse mode.
         batch, impl, name: as for `linear`.
     """
 
@@ -317,9 +320,21 @@ def primitive(
             row = reading[i]
             return row is not None and row[k + 1]
 
+        def both(xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
+            assert choose is not None
+            assert p.jvp is not None
+            ans = choose(bind(p, xs, params), ts[0])
+            return ans, p.jvp(ans, xs, ts, params)
+
+        def record(xs: Sequence[Any], params: Params) -> Any:
+            assert choose is not None
+            ans = choose(bind(p, xs, params), None)
+            return ans, ans
+
         p = Primitive(
             name=name or name_of_function(fn), impl=impl or fn, jvp=forward, vjp=backward,
             batch=batch, needs=needs, several=several,
+            both=choose and both, record=choose and record,
         )  # fmt: skip
         return declare_front(fn, p, general_front(p, canonical))
 

@@ -81,7 +81,10 @@ def _like(leaf: Any, c: Any) -> Any:
         c = namespace(leaf).zeros(shape_of(leaf), leaf.dtype)
         return c[()] if isinstance(leaf, np.generic) else c
     if isinstance(c, Tracer):
-        return c if c.dtype == getattr(leaf, "dtype", c.dtype) else cast(c, leaf.dtype)
+        traced: Any = c
+        return (
+            traced if traced.dtype == getattr(leaf, "dtype", traced.dtype) else cast(c, leaf.dtype)
+        )
     if isinstance(leaf, PYTHON_SCALARS) and not isinstance(leaf, np.generic):
         return complex(c) if isinstance(leaf, complex) else float(c)
     if type(leaf) is ndarray and type(c) is not ndarray:

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 import fgrad
-from fgrad import grad, jvp
+from fgrad import grad, jacfwd, jvp
 from fgrad.scipy import linalg
 
 RNG = np.random.default_rng(0)
 Q = np.linalg.qr(RNG.normal(size=(4, 4)))[0]
 UNITARY = np.linalg.qr(RNG.normal(size=(4, 4)) + 1j * RNG.normal(size=(4, 4)))[0]
 BASES = [np.eye(4), Q, UNITARY]
+M = np.random.default_rng(5).normal(size=(3, 3))
 
 
 def adjoint(x):
@@ -31,10 +32,25 @@ def weighed(m, x):
     return np.sum(np.real(np.conj(m) * x))
 
 
+def slope(f, a, t, h=1e-4):
+    """df/dt by differences of fourth order."""
+    return (8 * (f(a + h * t) - f(a - h * t)) - (f(a + 2 * h * t) - f(a - 2 * h * t))) / (12 * h)
+
+
+def direction(shape, like, seed=2):
+    rng = np.random.default_rng(seed)
+    t = rng.normal(size=shape)
+    return t + 1j * rng.normal(size=shape) if np.iscomplexobj(like) else t
+
+
+def hermitian(x):
+    return (x + adjoint(x)) / 2
+
+
 def spectral(f):
     def function(a):
         w, v = np.linalg.eigh(a)
-        return np.matmul(v * f(w), adjoint(v))
+        return np.matmul(v * np.expand_dims(f(w), -2), adjoint(v))
 
     return function
 
@@ -43,7 +59,7 @@ def assembled(f, full=False):
     def function(a):
         u, s, vh = np.linalg.svd(a, full_matrices=full)
         k = s.shape[-1]
-        return np.matmul(u[:, :k] * f(s), vh[:k])
+        return np.matmul(u[..., :, :k] * np.expand_dims(f(s), -2), vh[..., :k, :])
 
     return function
 
@@ -60,11 +76,10 @@ def test_of_v_w_vh(basis, w):
 @pytest.mark.parametrize("basis", BASES, ids=["eye", "real", "complex"])
 @pytest.mark.parametrize("f", [np.exp, np.log, lambda w: w * w], ids=["exp", "log", "square"])
 @pytest.mark.parametrize("w", [[2, 2, 2, 2], [1, 1, 3, 3]], ids=str)
-def test_what_no_rule_can_tell_is_nan(basis, f, w):
+def test_what_reverse_mode_cannot_tell_is_nan(basis, f, w):
     a = np.matmul(basis * np.array(w, float), adjoint(basis))
     m = weights((4, 4), a)
     assert np.isnan(grad(lambda x: weighed(m, spectral(f)(x)))(a)).any()
-    assert np.isnan(jvp(spectral(f), (a,), (a + np.ones((4, 4)),))[1]).any()
     # The functions of matrices can.
     if f is np.exp:
         assert np.isfinite(grad(lambda x: weighed(m, linalg.expm(x)))(a)).all()
@@ -125,9 +140,94 @@ def test_where_singular_values_are_0(shape):
         np.testing.assert_allclose(np.sum(grad(f)(a) * m), want, rtol=1e-6)
 
 
+# ------------------------------------------------------------------ never a wrong number
+def in_one_call(f):
+    """A function of the values and vectors, by name."""
+    return lambda a: f(*np.linalg.eigh(a))
+
+
+SUSPECTS = {
+    "an entry, f = 0": in_one_call(lambda w, v: ((v * np.log(w)) @ v.T)[0, 1]),
+    "an entry": in_one_call(lambda w, v: ((v * np.exp(2 * w)) @ v.T)[0, 1]),
+    "linear and not": in_one_call(
+        lambda w, v: np.sum(M * ((v * w) @ v.T)) + ((v * np.exp(2 * w)) @ v.T)[0, 1]
+    ),
+    "not, without a trace": in_one_call(
+        lambda w, v: ((v * np.exp(2 * w)) @ v.T)[0, 1] + ((v * w) @ v.T)[1, 2]
+    ),
+    "linear and 1": in_one_call(lambda w, v: np.sum(M * ((v * w) @ v.T)) + (v @ v.T)[0, 1]),
+    "linear and values": in_one_call(lambda w, v: np.sum(M * ((v * w) @ v.T)) + np.sum(np.exp(w))),
+    "a slope of 0": in_one_call(lambda w, v: np.sum(M * ((v * (w - 1) ** 2) @ v.T))),
+    "values": in_one_call(lambda w, v: np.sum(w**3)),
+    "values only": lambda a: np.sum(np.linalg.eigvalsh(a) ** 3),
+    "singular values": lambda a: np.sum(np.linalg.svdvals(a) ** 3),
+    "u s v": lambda a: np.sum(M * assembled(np.positive)(a)),
+    "u s s v": lambda a: np.sum(M * assembled(np.square)(a)),
+    "polar": lambda a: np.sum(M * assembled(np.ones_like)(a)),
+}
+
+
+def _slopes(f, a):
+    units = np.eye(9).reshape(9, 3, 3)
+    return np.stack([slope(f, a, hermitian(e)) for e in units]).reshape(3, 3)
+
+
+def right_or_nan(got, want, atol):
+    got = np.where(np.isnan(got), want, got)
+    np.testing.assert_allclose(got, want, atol=atol)
+
+
+@pytest.mark.parametrize("w", [[1, 1, 1], [1, 1, 2]], ids=str)
+@pytest.mark.parametrize("f", SUSPECTS.values(), ids=SUSPECTS)
+def test_right_or_nan(f, w):
+    for basis in (np.eye(3), np.linalg.qr(M)[0]):
+        a = (basis * np.array(w, float)) @ basis.T
+        want = _slopes(f, a)
+        right_or_nan(hermitian(grad(f)(a)), want, 1e-8)
+        np.testing.assert_allclose(hermitian(jacfwd(f)(a)), want, atol=1e-8)
+        t = hermitian(M)
+        want = slope(lambda x: _slopes(f, x), a, t, 1e-2)
+        for second in seconds(f, a, t):
+            right_or_nan(hermitian(second), want, 2e-4)
+
+
+def seconds(f, a, t):
+    """The derivative in the direction t of the gradient, in all nestings."""
+    yield jvp(grad(f), (a,), (t,))[1]
+    yield jvp(jacfwd(f), (a,), (t,))[1]
+    yield grad(lambda x: jvp(f, (x,), (t,))[1])(a)
+    yield grad(lambda x: np.sum(t * grad(f)(x)))(a)
+
+
+def test_equal_values_share_their_slopes():
+    a, t = np.diag([2.0, 2.0, 3.0]), hermitian(M)
+    for f in (np.linalg.eigvalsh, lambda x: np.flip(np.linalg.svdvals(x)),
+              lambda x: np.flip(np.linalg.svd(x, compute_uv=False)), linalg.eigvalsh):  # fmt: skip
+        want = (t[0, 0] + t[1, 1]) / 2
+        np.testing.assert_allclose(jvp(f, (a,), (t,))[1], [want, want, t[2, 2]], atol=1e-14)
+        got = grad(lambda x, f=f: f(x)[0])(a)
+        np.testing.assert_allclose(got, np.diag([0.5, 0.5, 0.0]), atol=1e-14)
+        assert np.isnan(fgrad.hessian(lambda x, f=f: np.sum(f(x) ** 2))(a)).any()
+    for f in (lambda x: np.linalg.eigh(x)[0][0], lambda x: np.linalg.svd(x)[1][2]):
+        np.testing.assert_allclose(grad(f)(a), np.diag([0.5, 0.5, 0.0]), atol=1e-14)
+
+
+def test_what_moves_with_the_direction_or_the_weights_is_nan():
+    """A rule at equal values is not one for the directions and weights beside these."""
+    a, t = 2 * np.eye(3), hermitian(M)
+    assert np.isnan(grad(lambda u: np.sum(M * jvp(spectral(np.exp), (a,), (u,))[1]))(t)).all()
+
+    def mixed(c):
+        weight = lambda x: np.sum(M * spectral(lambda w: w + c * np.exp(w))(x))  # noqa: E731
+        return np.sum(t * grad(weight)(a))
+
+    assert np.isnan(grad(mixed)(0.0))
+
+
 def test_one_of_many_equal_vectors_is_nan():
     first = lambda x: np.sum(Q[0] * np.linalg.eigh(x)[1][:, 0])  # noqa: E731
     assert np.isnan(grad(first)(2 * np.eye(4))).any()
+    assert np.isnan(grad(lambda x: np.sum(np.linalg.eigh(x)[1]))(np.eye(4))).any()
 
 
 def leibniz(a):

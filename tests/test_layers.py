@@ -106,8 +106,13 @@ def test_imports_go_down(file: Path) -> None:
     for name in imports_of(file, ast.parse(file.read_text())):
         same_package = any(
             module.startswith(package) and name.startswith(f"{package}.")
-            for package in ("fgrad.control", "fgrad.ops", "fgrad.random", "fgrad.scipy",
-                            "fgrad.testing")
+            for package in (
+                "fgrad.control",
+                "fgrad.ops",
+                "fgrad.random",
+                "fgrad.scipy",
+                "fgrad.testing",
+            )
         )
         assert layer_of(name) < layer_of(module) or same_package, f"{module} imports {name}"
 

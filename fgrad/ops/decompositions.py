@@ -16,7 +16,7 @@ from ..core import Array, full_lower
 from ..rules import primitive
 from ..tracer import register
 from .contract import mT
-from .eigen import diagonal_of, eye, given, hermitian, mH, most, rounding, spread
+from .equal import diagonal_of, eye, given, hermitian, mH, most, rounding, spread
 
 
 def _right_over(x: Array, r: Array) -> Array:

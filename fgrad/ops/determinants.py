@@ -18,7 +18,7 @@ from ..rules import primitive
 from ..tracer import register
 from .casts import stop_gradient_leaf
 from .contract import mT
-from .eigen import diagonal_of, eye, mH, product, spread
+from .equal import diagonal_of, eye, mH, product, spread
 
 
 def trace_of(x: Array, y: Array) -> Array:

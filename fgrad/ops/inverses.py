@@ -14,7 +14,7 @@ from ..rules import constant, primitive
 from ..tracer import register
 from .casts import stop_gradient_leaf
 from .contract import mT
-from .eigen import eye, mH
+from .equal import eye, mH
 
 NONE: Any = np._NoValue
 

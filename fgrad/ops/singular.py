@@ -1,9 +1,10 @@
 """Singular values and vectors.
 
-What `eigen` says of equal values holds here too, and more where they are 0: there the vectors on
+What `equal` says of equal values holds here too, and more where they are 0: there the vectors on
 both sides are any basis, each for itself, and the columns that a full decomposition adds are any
 basis of what is left. Those move no further than they must; a function that reads more of them
-than the space they span gets NaN in reverse mode.
+than the space they span gets NaN in reverse mode. Vectors of several values 0, or of one of a
+matrix that isn't square, are NaN in forward mode too, unless they stand still.
 
 Formulas: Z. Wan and S. Zhang, Automatic differentiation for complex valued SVD, 2019.
 """
@@ -18,26 +19,30 @@ from ..arrays import shape_of
 from ..core import Array
 from ..rules import primitive
 from ..tracer import register
-from .eigen import (
+from .casts import stop_gradient_leaf
+from .eigen import eigh, eigvalsh
+from .equal import (
+    basis,
+    block_pairs,
     columns,
     diagonal_of,
-    eigh,
-    eigvalsh,
-    equal_pairs,
     eye,
     gaps,
+    generic,
     given,
     hermitian,
-    linear_in,
     mH,
     most,
     nowhere,
-    over_gaps,
+    once,
     product,
+    rates,
     rounding,
+    shared,
     silent,
     spread,
-    told,
+    standing,
+    within_blocks,
 )
 from .ufuncs import ratio
 
@@ -51,8 +56,8 @@ def _over_sums(s: Array, x: Array) -> Array:
     """x_ij / (s_i + s_j), which is unknown where both are 0, unless x_ij is."""
     gone = _zeros(s)
     nothing = np.logical_and(np.expand_dims(gone, -2), np.expand_dims(gone, -1))
-    lost = np.logical_and(nothing, np.abs(x) > rounding(s) * most(x))
-    return np.where(lost, np.nan, _sums(s) * x)
+    lost = np.where(np.abs(x) <= rounding(s) * most(x), 0, np.nan)
+    return np.where(nothing, lost, _sums(s) * x)
 
 
 def _zeros(s: Array) -> Array:
@@ -60,32 +65,76 @@ def _zeros(s: Array) -> Array:
     return np.less_equal(s, rounding(s) * most(s, -1))
 
 
+# ------------------------------------------------------------------ choosing a basis
+def _choose(ans: Any, t: Any) -> Any:
+    """The vectors of equal values that belong to a direction; for None, any that are generic."""
+    u_all, s, vh_all = ans
+    k, pairs, gone = shape_of(s)[-1], block_pairs(s), _zeros(s)
+    equal = np.any(pairs, axis=-2)
+    if t is not None:
+        equal = np.logical_or(equal, gone)
+    if nowhere(equal):
+        return ans
+    u, v = u_all[..., :k], mH(vh_all[..., :k, :])
+    inside = generic(mH(u)[..., :k]) + 0 * mH(u)[..., :k] if t is None else product(mH(u), t, v)
+    q = basis(s, inside if t is None else hermitian(inside))
+    turn = q
+    if t is not None:  # along t a value 0 does not fall
+        slope = diagonal_of(product(mH(q), stop_gradient_leaf(inside), q))
+        still = np.logical_or(np.logical_not(gone), np.equal(slope, 0))
+        turn = columns(q, np.where(still, 1, slope / np.where(still, 1, np.abs(slope))))
+    equal = np.expand_dims(equal, -2)
+    parts = [np.matmul(u, turn), np.matmul(v, q), spread(s, q).astype(q.dtype)]
+    new_u, new_v, new_s = once(*(np.where(equal, x, 0) for x in parts))
+    new_u, new_v = np.where(equal, new_u, u), np.where(equal, new_v, v)
+    return (
+        np.concatenate([new_u, u_all[..., k:]], axis=-1),
+        np.where(equal[..., 0, :], np.real(diagonal_of(new_s)), s),
+        np.concatenate([mH(new_v), vh_all[..., k:, :]], axis=-2),
+    )
+
+
 # ------------------------------------------------------------------ forward
 def _svd_jvp(ts: Any, ans: Any, a: Any, *, full_matrices: bool) -> Any:
     u_all, s, vh_all = ans
     k, t = shape_of(s)[-1], ts[0]
     u, v = u_all[..., :k], mH(vh_all[..., :k, :])
-    inside = product(mH(u), t, v)
-    # Of a complex matrix only the sum of the phases of u and v is fixed: both turn by half.
-    both = over_gaps(s, hermitian(inside))
-    apart = _over_sums(s, (inside - mH(inside)) / 2)
-    du, dv = np.matmul(u, both + apart), np.matmul(v, both - apart)
+    inside = standing(s, product(mH(u), t, v))
     rows, width = shape_of(t)[-2:]
+    tall = np.matmul(t, v) - np.matmul(u, inside) if rows > k else None
+    wide = np.matmul(mH(t), u) - np.matmul(v, mH(inside)) if width > k else None
+    skew = (inside - mH(inside)) / 2
+
+    def second(x: Array, over: Array) -> Array:
+        """As that of the Hermitian [[0, a], [a^H, 0]], with the values s, -s and 0."""
+        out = np.matmul(over * x, x) - np.matmul(_sums(s) * skew, skew)
+        for rest in (tall, wide):
+            if rest is not None:
+                out = out + ratio(np.matmul(mH(rest), rest), 2 * np.expand_dims(s, -1))
+        return np.where(np.expand_dims(_zeros(s), -1), 0, out)
+
+    # Of a complex matrix only the sum of the phases of u and v is fixed: both turn by half.
+    both, apart = rates(s, hermitian(inside), second), _over_sums(s, skew)
+    du, dv = np.matmul(u, both + apart), np.matmul(v, both - apart)
+    ds = np.real(diagonal_of(inside))
     gone = np.expand_dims(_zeros(s), -2)
-    if rows > k:
-        rest = np.matmul(t, v) - np.matmul(u, inside)
-        du = du + _over(rest, s, gone)
-    if width > k:
-        rest = np.matmul(mH(t), u) - np.matmul(v, mH(inside))
-        dv = dv + _over(rest, s, gone)
+    if tall is not None:
+        du = du + _over(tall, s, gone)
+    if wide is not None:
+        dv = dv + _over(wide, s, gone)
+    if not nowhere(gone):  # values 0 whose vectors are unknown have a kink, as in reverse mode
+        unknown = np.any(np.isnan(np.concatenate([du, dv], axis=-2)), axis=-2)
+        unknown = np.logical_and(unknown, gone[..., 0, :])
+        unknown = np.any(unknown, axis=-1, keepdims=True)
+        ds = np.where(np.logical_and(unknown, gone[..., 0, :]), 0 * ds, ds)
     if full_matrices:
         du, dv = _with_rest(du, u_all, k), _with_rest(dv, mH(vh_all), k)
-    return du, np.real(diagonal_of(inside)), mH(dv)
+    return du, ds, mH(dv)
 
 
 def _over(rest: Array, s: Array, gone: Array) -> Array:
     """What turns out of the space of the vectors, over s: unknown for s = 0 unless it is 0."""
-    lost = np.logical_and(gone, np.abs(rest) > rounding(s) * most(rest))
+    lost = np.logical_and(gone, np.logical_not(np.abs(rest) <= rounding(s) * most(rest)))
     return np.where(lost, np.nan, np.where(gone, 0, rest) / np.where(gone, 1, s[..., None, :]))
 
 
@@ -113,34 +162,37 @@ def _inside(s: Array, left: Array, right: Array, g_s: Any) -> Array:
     """What G of the vectors adds to that of u^H a v, from left = u^H G and right = v^H G."""
     plus, minus = left + right, left - right
     both, apart = (plus - mH(plus)) / 2, (minus - mH(minus)) / 2
-    one, pairs, gone = eye(left), equal_pairs(s), _zeros(s)
-    if nowhere(np.logical_or(np.any(pairs), np.any(gone))):
+    one, pairs, gone = eye(left), block_pairs(s), _zeros(s)
+    if nowhere(np.logical_or(np.any(pairs, axis=-1), gone)):
         return np.where(one, 0, both) / np.where(one, 1, gaps(s)) + _sums(s) * apart
     still = np.logical_or(one, pairs)
-    turn = np.where(still, 0, both) / np.where(still, 1, gaps(s)) + _sums(s) * apart
-    total = np.expand_dims(s, -2) + np.expand_dims(s, -1)
     nothing = np.logical_and(np.expand_dims(gone, -2), np.expand_dims(gone, -1))
+    skew = np.where(nothing, 0, _sums(s) * apart)
+    turn = np.where(still, 0, both) / np.where(still, 1, gaps(s)) + skew
+    within = within_blocks(s, plus, g_s) + skew
     if g_s is None:
         limit = rounding(s) * (most(left) + most(right))
-        within = np.where(np.abs(both) <= limit, np.where(nothing, 0, _sums(s) * apart), np.nan)
-        ends = np.where(np.logical_and(nothing, np.abs(apart) > limit), np.nan, 0)
+        ends = np.where(np.logical_and(nothing, np.logical_not(np.abs(apart) <= limit)), np.nan, 0)
         return np.where(np.logical_or(pairs, nothing), np.where(one, turn, within) + ends, turn)
-    linear = np.logical_and(linear_in(s, g_s, left, right), told(g_s, s))
-    within = hermitian(plus) / np.where(linear, total, 1) + _sums(s) * apart
     unread = np.where(silent(g_s, left, right), 0, np.nan)
     if left.dtype.kind == "c":  # of a value 0, u and v turn in phase each for itself
         turn = np.where(np.logical_and(nothing, one), unread, turn)
-    return np.where(pairs, np.where(linear, within, unread), turn)
+    return np.where(pairs, np.where(nothing, unread, within), turn)
+
+
+def _some(x: Array, size: Array, s: Array) -> Array:
+    """What is not 0 beside a size; NaN isn't."""
+    return np.logical_not(np.abs(x) <= rounding(s) * size)
 
 
 def _outside(g: Array, s: Array, like: Array, g_s: Any) -> Array:
     """What turns out of the space of the vectors, over s; unknown for values 0 that are read."""
     gone = _zeros(s)
-    some = np.abs(g) > rounding(s) * most(like)
+    some = _some(g, most(like), s)
     if g_s is not None:
         some = np.logical_or(
-            np.any(np.abs(like) > rounding(s) * most(like), axis=-2, keepdims=True),
-            np.expand_dims(np.abs(g_s) > rounding(s) * most(g_s, -1), -2),
+            np.any(_some(like, most(like), s), axis=-2, keepdims=True),
+            np.expand_dims(_some(g_s, most(g_s, -1), s), -2),
         )
     lost = np.logical_and(np.expand_dims(gone, -2), some)
     x = np.where(lost, np.nan, np.where(np.expand_dims(gone, -2), 0, g))
@@ -152,7 +204,8 @@ def _svd_vjp(g: Any, ans: Any, a: Any, *, full_matrices: bool) -> Array:
     k = shape_of(s)[-1]
     u, vh = u_all[..., :k], vh_all[..., :k, :]
     if 0 not in g and 2 not in g:  # of values alone, which have a kink at 0
-        return np.conj(product(columns(u, np.where(_zeros(s), 0, g[1])), vh))
+        g_s = shared(s, np.where(_zeros(s), 0, g[1]), u)
+        return np.conj(product(columns(u, g_s), vh))
     g_u = _without_rest(given(g, ans, 0), u_all, k)
     g_v = _without_rest(mH(given(g, ans, 2)), mH(vh_all), k)
     g_s = given(g, ans, 1) if 1 in g else None
@@ -171,7 +224,14 @@ def _svd_impl(a: Any, *, full_matrices: bool) -> Any:
     return tuple(np.linalg.svd(a, full_matrices=full_matrices))
 
 
-@primitive(np.linalg.svd, jvp=_svd_jvp, vjp=[_svd_vjp], several=True, impl=_svd_impl)
+@primitive(
+    np.linalg.svd,
+    jvp=_svd_jvp,
+    vjp=[_svd_vjp],
+    several=True,
+    impl=_svd_impl,
+    choose=_choose,
+)
 def _svd(a: Any, full_matrices: bool) -> Any:
     return (a,), {"full_matrices": full_matrices}
 
@@ -213,22 +273,29 @@ def svdvals(x: Any, /) -> Any:
     return (x,), {}
 
 
-def _vectors(x: Array) -> tuple[Array, Array]:
-    """Singular vectors, 0 for the values that are 0 up to rounding, which have a kink there."""
+def _vectors(x: Array) -> tuple[Array, Array, Array]:
+    """A decomposition, with u of 0 for values that are 0 up to rounding and have a kink there."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)
     limit = max(shape_of(x)[-2:]) * float(np.finfo(s.dtype).eps)
     gone = np.less_equal(s, limit * np.max(s, axis=-1, keepdims=True, initial=0))
-    return np.where(np.expand_dims(gone, -2), 0, u), vh
+    return np.where(np.expand_dims(gone, -2), 0, u), s, vh
+
+
+def _long(x: Array) -> Array:
+    """The matrix or its adjoint, with as many columns as singular values."""
+    rows, width = shape_of(x)[-2:]
+    return x if width <= rows else mH(x)
 
 
 def _svdvals_jvp(ts: Any, x: Array) -> Array:
-    u, vh = _vectors(x)
-    return np.real(np.sum(np.conj(u) * np.matmul(ts[0], mH(vh)), axis=-2))
+    u, s, vh = _vectors(x)
+    slopes = np.real(np.sum(np.conj(u) * np.matmul(ts[0], mH(vh)), axis=-2))
+    return shared(s, slopes, _long(x))
 
 
 def _svdvals_vjp(g: Array, x: Array) -> Array:
-    u, vh = _vectors(x)
-    return np.conj(np.matmul(columns(u, g), vh))
+    u, s, vh = _vectors(x)
+    return np.conj(np.matmul(columns(u, shared(s, g, _long(x))), vh))
 
 
 register(np.linalg.svd, svd)

@@ -12,7 +12,7 @@ from ...core import Array, Tracer
 from ...doors import offers
 from ...ops.casts import stop_gradient_leaf
 from ...ops.contract import mT
-from ...ops.eigen import mH
+from ...ops.equal import mH
 from ...rules import primitive, total
 from .eigen import eigh, range_of
 from .solving import cho_solve

@@ -13,17 +13,8 @@ from ...core import Array
 from ...doors import offers
 from ...errors import NoRuleError
 from ...ops.casts import stop_gradient_leaf
-from ...ops.eigen import (
-    eigh_inside,
-    eigh_jvp,
-    eigh_vjp,
-    equal_pairs,
-    gaps,
-    given,
-    hermitian,
-    mH,
-    over_gaps,
-)
+from ...ops.eigen import eigh_choose, eigh_inside, eigh_jvp, eigh_vjp
+from ...ops.equal import equal_pairs, gaps, given, hermitian, mH, over_gaps
 from ...rules import constant, primitive
 from .tools import arrays, mirrored, over_batch, product, stacked, transposes
 
@@ -51,6 +42,7 @@ def _subset(values: Any, vectors: Any, index: Sequence[int] | None, by_value: An
     jvp=lambda ts, ans, a, *, lower: eigh_jvp(ts, ans, a),
     vjp=[lambda g, ans, a, *, lower: eigh_vjp(g, ans, a)],
     several=True,
+    choose=eigh_choose,
     impl=over_batch(lambda a, *, lower: linalg.eigh(a, lower=lower, check_finite=False)),
 )
 def _eigh(a: Any, lower: bool) -> Any:
@@ -90,6 +82,7 @@ _pairs = primitive(
     jvp=_pair_jvp,
     vjp=[_pair_a, _pair_b],
     several=True,
+    choose=lambda ans, t: eigh_choose(ans, None),
     impl=over_batch(lambda a, b: linalg.eigh(a, b, check_finite=False), (2, 2)),
     name="scipy.linalg.eigh of two",
 )(_pair)

@@ -11,7 +11,7 @@ from ...arrays import shape_of
 from ...core import Array
 from ...doors import offers
 from ...ops.contract import mT
-from ...ops.eigen import mH
+from ...ops.equal import mH
 from ...rules import primitive, total
 from .tools import arrays, over_batch, product, stacked
 

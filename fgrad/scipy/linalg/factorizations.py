@@ -12,7 +12,7 @@ from ...core import Array
 from ...doors import offers
 from ...ops.casts import stop_gradient_leaf
 from ...ops.contract import mT
-from ...ops.eigen import mH
+from ...ops.equal import mH
 from ...ops.index import take_along_axis
 from ...ops.linalg import rows_of_pivots
 from ...rules import constant, primitive

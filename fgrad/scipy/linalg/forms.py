@@ -17,7 +17,7 @@ from scipy import linalg
 from ...arrays import shape_of
 from ...core import Array
 from ...doors import offers
-from ...ops.eigen import mH
+from ...ops.equal import mH
 from ...ops.update import at
 from ...rules import primitive
 from .solving import triangular

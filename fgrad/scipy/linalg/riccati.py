@@ -15,7 +15,7 @@ from scipy import linalg
 from ...arrays import shape_of
 from ...core import Array
 from ...doors import offers
-from ...ops.eigen import mH
+from ...ops.equal import mH
 from ...rules import primitive, total
 from .equations import discrete_lyapunov, sylvester
 from .tools import arrays, over_batch, product, right_over, stacked, transposes

@@ -14,7 +14,7 @@ from ...derivatives import vjp
 from ...numpy import asarray
 from ...ops.casts import stop_gradient_leaf
 from ...ops.contract import mT
-from ...ops.eigen import mH
+from ...ops.equal import mH
 from ...rules import cast
 
 
