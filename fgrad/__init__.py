@@ -13,6 +13,8 @@ from . import recorders as recorders
 from . import tree as tree
 from .batch import vmap as vmap
 from .blackbox import external as external
+from .checkpointing import checkpoint as checkpoint
+from .checkpointing import checkpoint_name as checkpoint_name
 from .choosing import select as select
 from .collectives import all_gather as all_gather
 from .collectives import axis_index as axis_index
@@ -20,6 +22,13 @@ from .collectives import pmax as pmax
 from .collectives import pmean as pmean
 from .collectives import pmin as pmin
 from .collectives import psum as psum
+from .control import associative_scan as associative_scan
+from .control import cond as cond
+from .control import fori_loop as fori_loop
+from .control import map as map
+from .control import scan as scan
+from .control import switch as switch
+from .control import while_loop as while_loop
 from .curvature import elementwise_grad as elementwise_grad
 from .curvature import gnvp as gnvp
 from .curvature import hessian_diagonal as hessian_diagonal

@@ -83,8 +83,15 @@ class Batch(Trace):
         rule = p.batch
         if p.collect is not None and params["over"] is self:
             rule = p.collect
-        ans = rule(p, self.size, below, batched, params)
-        if p.both is not None:
+        if p.both is None:
+            ans = rule(p, self.size, below, batched, params)
+        else:
+            # A function inside is mapped anew: by our name it would find the wrong axis.
+            token = AXES.set({k: t for k, t in AXES.get().items() if t is not self})
+            try:
+                ans = rule(p, self.size, below, batched, params)
+            finally:
+                AXES.reset(token)
             refuse_captured(p, ans, self)
         return tuple(map(self.tracer, ans)) if p.several else self.tracer(ans)
 

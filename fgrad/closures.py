@@ -116,7 +116,7 @@ class Reader:
         finally:
             trace.finish()
         outs, structure = tree.flatten(out)
-        graph, captured = _explicit(trace, fn, tracers, outs, structure)
+        graph, captured = explicit(trace, fn, tracers, outs, structure)
         places = [self._enter(x) for x in captured]
 
         def staged(*xs: Any) -> Any:
@@ -131,13 +131,13 @@ def _array(x: Any) -> Any:
     return x if hasattr(x, "dtype") else np.asarray(x)
 
 
-def _explicit(
+def explicit(
     trace: Any, fn: Callable[..., Any], inputs: list[Any], outs: list[Any], out_structure: Any
 ) -> tuple[Graph, list[Tracer]]:
     """The graph of what a trace recorded, with the traced values that it captured as inputs."""
     found: dict[int, tuple[Tracer, Var]] = {}
 
-    def explicit(a: Var | Const) -> Var | Const:
+    def entered(a: Var | Const) -> Var | Const:
         if isinstance(a, Const) and isinstance(a.value, Tracer):
             if id(a.value) not in found:
                 var = Var(trace.variables + len(found), aval(a.value))
@@ -146,10 +146,10 @@ def _explicit(
         return a
 
     equations = [
-        Equation(e.primitive, tuple(map(explicit, e.operands)), e.params, e.outputs)
+        Equation(e.primitive, tuple(map(entered, e.operands)), e.params, e.outputs)
         for e in trace.equations
     ]
-    outputs = [explicit(Stage.operand(trace, y)) for y in outs]
+    outputs = [entered(Stage.operand(trace, y)) for y in outs]
     variables = [x.slot for x in inputs] + [var for _, var in found.values()]
     in_structure = tree.structure(((0,) * len(variables), {}))
     name = getattr(fn, "__name__", type(fn).__name__)

@@ -167,8 +167,11 @@ class Graph:
     def _equation(self, eqn: Equation) -> str:
         outs = ", ".join(map(str, eqn.outputs))
         args = [self._operand(a) for a in eqn.operands]
-        args += [f"{k}={_param(v)}" for k, v in eqn.params.items()]
-        return f"  {outs} = {eqn.primitive.name}({', '.join(args)})"
+        inner = {k: v for k, v in eqn.params.items() if isinstance(v, Graph)}
+        args += [f"{k}={_param(v)}" for k, v in eqn.params.items() if k not in inner]
+        lines = [f"  {outs} = {eqn.primitive.name}({', '.join(args)})"]
+        lines += [f"    {k} = {graph}".replace("\n", "\n    ") for k, graph in inner.items()]
+        return "\n".join(lines)
 
     def _operand(self, a: Var | Const) -> str:
         if isinstance(a, Var):

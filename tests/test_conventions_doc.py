@@ -26,7 +26,9 @@ def mutate_small_then_pull_back():
 
 NAMES = {
     "np": np, "a": np.array, "f32": np.float32, "grad": fgrad.grad, "jvp": fgrad.jvp,
-    "select": fgrad.select, "sp": scipy.special, "special": fgrad.scipy.special,
+    "cond": fgrad.cond, "switch": fgrad.switch, "scan": fgrad.scan, "vmap": fgrad.vmap,
+    "fori_loop": fgrad.fori_loop, "select": fgrad.select,
+    "sp": scipy.special, "special": fgrad.scipy.special,
     "stats": fgrad.scipy.stats, "ndimage": fgrad.scipy.ndimage, "signal": fgrad.scipy.signal,
     "random": fgrad.random, "optimize": fgrad.scipy.optimize, "integrate": fgrad.scipy.integrate,
     "interpolate": fgrad.scipy.interpolate, "vq": fgrad.scipy.cluster.vq.vq,
