@@ -8,6 +8,7 @@ not taken can spoil a gradient. A mask that is known to be empty costs nothing.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -86,7 +87,7 @@ class Frozen:
         return lambda *values: method(*values, *self.args, **self.kwds)
 
 
-class Density(Family):
+class Density(Family, ABC):
     """A continuous distribution: its density and its entropy.
 
     A family defines `_logpdf`, and `_entropy`, of standardised values and of its shapes.
@@ -138,14 +139,16 @@ class Density(Family):
             out = out if loc is None else out + 0 * loc  # it may have a shape
             return finish(fill(self._wrong(shapes, scale), NAN, out))
 
+    @abstractmethod
     def _logpdf(self, z: Any, *shapes: Any) -> Any:
-        raise NotImplementedError
+        """Told by each distribution."""
 
     def _pdf(self, z: Any, *shapes: Any) -> Any:
         return np.exp(self._logpdf(z, *shapes))
 
+    @abstractmethod
     def _entropy(self, *shapes: Any) -> Any:
-        raise NotImplementedError
+        """Told by each distribution."""
 
     def _flat(self, fn: Callable[..., Any], value: float, flat: Any, z: Any, *shapes: Any) -> Any:
         """``fn(z, *shapes)``; a constant where it has become one and its slope would be 0 * inf."""
@@ -218,11 +221,13 @@ class Continuous(Density):
         """The inverse of the survival function."""
         return self._quantile(self._isf, q, args, kwds)
 
+    @abstractmethod
     def _cdf(self, z: Any, *shapes: Any) -> Any:
-        raise NotImplementedError
+        """Told by each distribution."""
 
+    @abstractmethod
     def _sf(self, z: Any, *shapes: Any) -> Any:
-        raise NotImplementedError
+        """Told by each distribution."""
 
     def _logcdf(self, z: Any, *shapes: Any) -> Any:
         return np.log(self._cdf(z, *shapes))
@@ -230,11 +235,13 @@ class Continuous(Density):
     def _logsf(self, z: Any, *shapes: Any) -> Any:
         return np.log(self._sf(z, *shapes))
 
+    @abstractmethod
     def _ppf(self, q: Any, *shapes: Any) -> Any:
-        raise NotImplementedError
+        """Told by each distribution."""
 
+    @abstractmethod
     def _isf(self, q: Any, *shapes: Any) -> Any:
-        raise NotImplementedError
+        """Told by each distribution."""
 
     def _up_to(
         self, fn: Callable[..., Any], at_low: float, at_high: float, x: Any, args: Any, kwds: Any
@@ -264,7 +271,7 @@ class Continuous(Density):
             return finish(fill(wrong, NAN, z))
 
 
-class Mass(Family):
+class Mass(Family, ABC):
     """A distribution of integers: its probabilities. It is constant in k, loc, and whole numbers.
 
     A family defines `_logpmf`, and `_pmf` where a parameter may be at its end.
@@ -288,8 +295,9 @@ class Mass(Family):
         """The logarithm of the probability of k."""
         return self._at(self._logpmf, -INF, k, args, kwds)
 
+    @abstractmethod
     def _logpmf(self, k: Any, *shapes: Any) -> Any:
-        raise NotImplementedError
+        """Told by each distribution."""
 
     def _pmf(self, k: Any, *shapes: Any) -> Any:
         return np.exp(self._logpmf(k, *shapes))
@@ -349,11 +357,13 @@ class Discrete(Mass):
         """The inverse of the survival function, an integer: constant."""
         return whole_quantile(number(q), *self._parameters(args, kwds), of=f"{self.name}.isf")
 
+    @abstractmethod
     def _cdf(self, k: Any, *shapes: Any) -> Any:
-        raise NotImplementedError
+        """Told by each distribution."""
 
+    @abstractmethod
     def _sf(self, k: Any, *shapes: Any) -> Any:
-        raise NotImplementedError
+        """Told by each distribution."""
 
     def _logcdf(self, k: Any, *shapes: Any) -> Any:
         return np.log(self._cdf(k, *shapes))
