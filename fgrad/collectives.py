@@ -27,7 +27,8 @@ def _axis(name: Hashable, fn: str) -> Batch:
         raise ArgumentError(
             f"{fn} wants the name of a mapped axis around it.",
             f"{name!r}; the axes with names are: {known}",
-            f"name it: vmap(f, axis_name={name!r})",
+            f"name it: vmap(f, axis_name={name!r}); a checkpoint, a recorded loop or a function "
+            "with custom rules sees none: meet before or after it",
         )
     trace: Batch = axes[name]
     return trace

@@ -16,7 +16,7 @@ import numpy as np
 from . import tree
 from .arguments import Selection
 from .arrays import aval
-from .checks import pair
+from .checks import pair, say
 from .derivatives import jvp, value_and_grad, vjp
 from .errors import ArgumentError
 from .jacobians import Point, jacfwd, value_and_jacrev
@@ -98,7 +98,7 @@ def _moving(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any],
         if not isinstance(x, (tuple, list)):
             raise ArgumentError(
                 f"hvp wants {name} as a tuple with an entry for each argument.",
-                f"a {type(x).__name__}",
+                say(x),
                 f"for a single argument write ({name[:-1]},)",
             )
     if len(primals) != len(tangents):

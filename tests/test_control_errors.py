@@ -121,7 +121,7 @@ CARRIES = {
               r"began as float64\[3\] and became float64\[4\].*np.zeros\(\(4,\)\)"),
     "dtype": (lambda c: c.astype(np.float32), DtypeError,
               r"began as float64\[3\] and became float32\[3\].*astype\(np.float32\)"),
-    "structure": (lambda c: (c, c), TreeError, "keeps its structure"),
+    "structure": (lambda c: (c, c), TreeError, "The carries of .* must have the same structure"),
 }  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def test_a_carry_says_which_leaf():
 BRANCHES = {
     "shape": (lambda x: x[:2], ShapeError, r"shape \(2,\).*shape \(3,\)|shape \(3,\).*\(2,\)"),
     "dtype": (lambda x: x.astype(np.float32), DtypeError, "float32"),
-    "structure": (lambda x: {"a": x}, TreeError, "one structure"),
+    "structure": (lambda x: {"a": x}, TreeError, r"chooses from, must have the same structure\."),
     "integer": (lambda x: np.sum(x) > 1, ShapeError, "bool"),
     "text": (lambda x: "a", DtypeError, "'a'"),
 }

@@ -163,8 +163,8 @@ def _agreed(name: str, fns: Sequence[Any], recorded: Recorded) -> list[Any] | No
         tree.check_same_structure(
             tree.unflatten(first, [0.0] * first.num_leaves),
             tree.unflatten(other, [0.0] * other.num_leaves),
-            what=f"{name} wants functions that return one structure; {name_of(fn)} returns "
-            f"another than {name_of(fns[0])}.",
+            what=f"The results of {name_of(fns[0])} and of {name_of(fn)}, "
+            f"which {name} chooses from,",
             to_do="return the same containers from all of them",
         )
     columns = list(zip(*(typed(g) for g in recorded.graphs), strict=True))

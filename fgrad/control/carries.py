@@ -97,8 +97,7 @@ class Carry:
         """The leaves of a tree that has the carry's structure."""
         tree.check_same_structure(
             self.tree([0.0] * len(self.leaves)), out,
-            what=f"{self.name} wants a carry that keeps its structure from step to step; "
-            f"{name_of(self.body)} returns another.",
+            what=f"The carries of {self.name} before and after {name_of(self.body)}",
             to_do="return the carry as it came in, with the same containers and keys",
         )  # fmt: skip
         return tree.flatten_up_to(self.structure, out)

@@ -178,7 +178,7 @@ def _loop(carry: Carry, step: Any, columns: Any, slices: Any, n: int, reverse: b
         elif shape != structure:
             tree.check_same_structure(
                 first, y,
-                what="scan wants a function whose results have one structure in all steps.",
+                what="The results of the function of scan, in all steps,",
                 to_do="return the same containers in each step",
             )  # fmt: skip
         if k == 0:
