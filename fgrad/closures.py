@@ -146,7 +146,7 @@ def explicit(
         return a
 
     equations = [
-        Equation(e.primitive, tuple(map(entered, e.operands)), e.params, e.outputs)
+        Equation(e.primitive, tuple(map(entered, e.operands)), e.params, e.outputs, e.scope)
         for e in trace.equations
     ]
     outputs = [entered(Stage.operand(trace, y)) for y in outs]

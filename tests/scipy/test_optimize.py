@@ -288,6 +288,27 @@ def test_leaves_keep_their_kinds():
     assert abs(slope - 0.25) < 1e-9
 
 
+@pytest.mark.parametrize("method", ["L-BFGS-B", "BFGS", "CG", "SLSQP", "TNC"])
+@pytest.mark.parametrize("jac", [None, True])
+def test_the_function_runs_once_for_each_point(method, jac):
+    runs = []
+
+    def f(x, a):
+        runs.append(1)
+        return np.sum(100 * (x["a"][1:] - x["a"][:-1] ** 2) ** 2 + (a - x["a"][:-1]) ** 2)
+
+    def both(x, a):
+        return fgrad.value_and_grad(f)(x, a)
+
+    start = {"a": np.zeros(4)}
+    ours = optimize.minimize(both if jac else f, start, 1.0, method=method, jac=jac)
+    np.testing.assert_allclose(ours.x["a"], 1.0, rtol=1e-3)
+    assert len(runs) <= ours.nfev + 2  # of the value and of its gradient, to see what they read
+    runs.clear()
+    optimize.minimize(f, start, 1.0, method="Nelder-Mead", options={"maxfev": 20})
+    assert len(runs) <= 21
+
+
 def test_derivatives_of_ones_own():
     calls = []
 

@@ -11,8 +11,8 @@ from scipy import integrate
 from ...closures import Reader, example
 from ...core import Tracer
 from ...errors import ArgumentError, ConvergenceError, NoRuleError, describe, name_of
-from ...implicit import jacobian, plain
 from ...packing import Packing, array_like
+from ...solutions import jacobian, plain
 from .flow import Flow
 
 OdeResult: Any = type(integrate.solve_ivp(lambda t, y: y, (0.0, 1.0), [1.0]))

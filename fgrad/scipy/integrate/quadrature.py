@@ -19,9 +19,9 @@ from ...closures import Reader, example, loop
 from ...core import Params, Primitive, Tracer, bind, full_lower
 from ...derivatives import jvp, vjp
 from ...errors import ArgumentError, DtypeError, NoRuleError, describe, name_of
-from ...implicit import plain
 from ...packing import Packing
 from ...rules import total
+from ...solutions import plain
 
 Call = Callable[..., Any]
 

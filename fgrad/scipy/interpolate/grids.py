@@ -24,7 +24,7 @@ _METHODS = ("linear", "nearest", "pchip", *_DEGREES)
 
 
 def _rises(x: Any) -> bool | None:
-    """Whether x rises or falls; None where its values are hidden, which are taken to rise."""
+    """Whether x rises or falls; None where its values are hidden."""
     steps = np.diff(known(x))
     if isinstance(steps, Tracer):
         return None
@@ -81,7 +81,12 @@ class RegularGridInterpolator:
                     f"There are {shape_of(x)} points and shape {shape_of(values)} of values "
                     f"on dimension {axis}"
                 )
-            if _rises(x) is False:
+            rises = _rises(x)
+            if rises is None:  # both ways are computed, and one of them taken
+                falls = np.greater(known(x)[0], known(x)[-1])
+                x = np.where(falls, np.flip(x), x)
+                values = np.where(falls, np.flip(values, axis), values)
+            elif not rises:
                 x, values = np.flip(x), np.flip(values, axis)
             grid.append(x)
         self._set(tuple(grid), values, _checked(method, grid), bounds_error, fill_value)

@@ -14,8 +14,8 @@ from ...arrays import shape_of
 from ...core import Tracer
 from ...derivatives import grad
 from ...errors import ArgumentError, ShapeError, describe
-from ...implicit import jacobian
 from ...packing import Packing, array_like
+from ...solutions import jacobian
 from .problem import Derivatives, Problem
 from .stationary import Limits
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import optimize
 
 from .limits import bounds_of, constraints_of
-from .problem import Derivatives, Problem, wrapped
+from .problem import Derivatives, Problem, Together, scalar, wrapped
 from .stationary import Stationary
 
 #: The methods that take a gradient; those that take second derivatives as a matrix, as products.
@@ -83,12 +83,15 @@ def minimize(
     own = _own_derivatives(problem, fun, jac, hess, hessp)
 
     def run(start: Any, *values: Any) -> Any:
-        f = Derivatives("minimize", objective, values)
+        f: Any = Derivatives("minimize", objective, values)
+        supplied = _supplied(f, method, own, (jac, hess, hessp))
+        if supplied["jac"] is not None and (jac is None or jac is True):
+            both = Together(supplied["jac"])
+            f, supplied["jac"] = both.value, both.gradient
         return optimize.minimize(
             f, start, method=method, bounds=None if box is None else _scipy_bounds(box, values),
             constraints=[c.for_scipy(values, method) for c in given] if given else (), tol=tol,
-            callback=wrapped(callback, problem), options=options,
-            **_supplied(f, method, own, (jac, hess, hessp)),
+            callback=wrapped(callback, problem), options=options, **supplied,
         )  # fmt: skip
 
     if not problem.traced:
@@ -116,13 +119,23 @@ def _scipy_bounds(box: Any, values: Sequence[Any]) -> Any:
 
 
 def _own_derivatives(problem: Problem, fun: Any, jac: Any, hess: Any, hessp: Any) -> list[Any]:
-    """The derivatives that the user supplies, as functions of vectors."""
+    """The derivatives that the user supplies, as functions of vectors.
+
+    The first is the gradient; with ``jac=True`` it returns the value with it.
+    """
     packing, n = problem.packing, problem.packing.size
     out: list[Any] = [None, None, None]
-    if jac is True or callable(jac):
-        what = "the gradient"
-        pick = (lambda *xs: fun(*xs)[1]) if jac is True else jac
-        out[0] = problem.explicit(lambda v, *a: packing.like(pick(packing.unpack(v), *a), what))
+    if jac is True:
+
+        def both(v: Any, *args: Any) -> Any:
+            value, g = fun(packing.unpack(v), *args)
+            return scalar(value, fun, "minimize"), packing.like(g, "the gradient")
+
+        out[0] = problem.explicit(both)
+    elif callable(jac):
+        out[0] = problem.explicit(
+            lambda v, *a: packing.like(jac(packing.unpack(v), *a), "the gradient")
+        )
     if callable(hess):
 
         def matrix(v: Any, *args: Any) -> Any:
@@ -139,12 +152,16 @@ def _own_derivatives(problem: Problem, fun: Any, jac: Any, hess: Any, hessp: Any
 
 
 def _supplied(f: Derivatives, method: Any, own: Sequence[Any], given: Sequence[Any]) -> Any:
-    """The derivatives for a method of SciPy's."""
+    """The derivatives for a method of SciPy's; a gradient that isn't the user's with its value."""
     jac, hess, hessp = given
     name = method.lower() if isinstance(method, str) else method
     if name is not None and not callable(name) and name not in _GRADIENT:
         return {"jac": None, "hess": None, "hessp": None}
-    out: dict[str, Any] = {"jac": f.gradient if jac is None else jac, "hess": hess, "hessp": hessp}
+    out: dict[str, Any] = {
+        "jac": f.value_and_gradient if jac is None else jac,
+        "hess": hess,
+        "hessp": hessp,
+    }
     for key, fn in zip(out, own, strict=True):
         if fn is not None:
             out[key] = lambda *xs, fn=fn: fn(*xs, *f.values)

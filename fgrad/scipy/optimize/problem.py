@@ -12,10 +12,14 @@ from scipy.optimize import OptimizeResult
 from ...arrays import aval, shape_of
 from ...closures import Reader, example
 from ...core import Tracer, is_traceable
-from ...derivatives import grad, jvp
+from ...derivatives import grad, gradient, jvp
 from ...errors import ArgumentError, DtypeError, ShapeError, describe, name_of
-from ...implicit import jacobian, plain
 from ...packing import Packing, array_like
+from ...solutions import jacobian, plain
+
+#: Up to how many unknowns a solution is differentiated by a matrix of n^2 numbers. Beyond it only
+#: products with it are computed, which badly conditioned equations take ill.
+DENSE = 2000
 
 
 class Problem:
@@ -120,13 +124,16 @@ class Derivatives:
 
     def __init__(self, name: str, call: Callable[..., Any], values: Sequence[Any]) -> None:
         self.name, self.call, self.values = name, call, values
+        self.results: int | None = None
 
     def __call__(self, v: Any) -> Any:
-        return plain(self.call(v, *self.values), self.name)
+        y = plain(self.call(v, *self.values), self.name)
+        self.results = np.size(y)
+        return y
 
-    def gradient(self, v: Any) -> Any:
-        """The gradient of a scalar function."""
-        return plain(grad(self.call)(v, *self.values), self.name)
+    def value_and_gradient(self, v: Any) -> Any:
+        """A scalar function and its gradient, from one run."""
+        return plain(gradient(self.name, self.call)(v, *self.values), self.name)
 
     def hessian(self, v: Any) -> Any:
         """The matrix of second derivatives of a scalar function."""
@@ -146,7 +153,35 @@ class Derivatives:
         def f(x: Any) -> Any:
             return self.call(x, *self.values)
 
-        n, m = len(v), shape_of(plain(f(v), self.name))[0]
-        if m <= n:
+        if self.results is None:
+            self(v)
+        if self.results is not None and self.results <= len(v):
             return jacobian(f, v)
-        return np.stack([jvp(f, (v,), (unit,))[1] for unit in np.eye(n)], axis=1)
+        return np.stack([jvp(f, (v,), (unit,))[1] for unit in np.eye(len(v))], axis=1)
+
+
+class Together:
+    """A function and its gradient for SciPy, which asks for them one after the other.
+
+    ``both(v)`` gives the two; it is called once for each point.
+    """
+
+    def __init__(self, both: Callable[[Any], Any]) -> None:
+        self.both = both
+        self.point: bytes | None = None
+        self.found: Any = None
+
+    def value(self, v: Any) -> Any:
+        """The function."""
+        return self._at(v)[0]
+
+    def gradient(self, v: Any) -> Any:
+        """Its gradient."""
+        return self._at(v)[1]
+
+    def _at(self, v: Any) -> Any:
+        point = np.asarray(v).tobytes()
+        if point != self.point:
+            self.found = self.both(v)
+            self.point = point
+        return self.found

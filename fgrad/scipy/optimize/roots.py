@@ -9,9 +9,9 @@ import numpy as np
 from scipy import optimize
 
 from ...errors import ShapeError, describe, name_of
-from ...implicit import Equations
 from ...packing import array_like
-from .problem import Derivatives, Problem, wrapped
+from ...solutions import Equations, linear_solver
+from .problem import DENSE, Derivatives, Problem, wrapped
 
 #: The methods of SciPy's that take a Jacobian.
 _NEWTON = ("hybr", "lm")
@@ -119,7 +119,8 @@ def finished(
     def condition(z: Any, cases: Any, *values: Any) -> Any:
         return call(z, *values)
 
-    equations = Equations(problem.name, solve, condition, packing.size)
+    linear = linear_solver(problem.name, None, packing.size, dense=DENSE)
+    equations = Equations(problem.name, solve, condition, packing.size, linear=linear)
     z, _ = equations.solved(problem.start, problem.reader.values)
     x = packing.finish(z)
     return optimize.OptimizeResult(

@@ -13,7 +13,7 @@ from ...closures import Reader, example
 from ...core import Tracer
 from ...derivatives import grad
 from ...errors import ArgumentError, ShapeError, describe
-from ...implicit import Equations, plain
+from ...solutions import Equations, plain
 from .problem import check_callable, scalar
 from .stationary import Limits, at_limits, touching
 

@@ -11,7 +11,7 @@ from scipy import optimize
 from ...arrays import shape_of
 from ...core import Tracer
 from ...errors import ArgumentError, describe
-from ...implicit import jacobian
+from ...solutions import jacobian
 from .limits import bounds_of
 from .problem import Derivatives, Problem
 from .stationary import Stationary

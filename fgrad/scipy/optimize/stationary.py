@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from ...derivatives import grad
-from ...implicit import Equations, jacobian
-from .problem import Problem
+from ...solutions import Equations, jacobian, linear_solver
+from .problem import DENSE, Problem
 
 Call = Callable[..., Any]
 
@@ -121,7 +121,9 @@ class Stationary:
         if self.constraints:
             values = [np.asarray(x) for x in problem.reader.examples()]
             size += len(self._constraints(problem.front, values)[0])
-        equations = Equations(problem.name, solve, self.condition, size)
+        symmetric = self.bounds is None and not self.constraints
+        linear = linear_solver(problem.name, None, size, symmetric, DENSE)
+        equations = Equations(problem.name, solve, self.condition, size, linear=linear)
         return equations.solved(problem.start, problem.reader.values)[0][: self.size]
 
 

@@ -20,8 +20,8 @@ from ...core import Params, Primitive, Tracer, bind
 from ...derivatives import jvp, vjp
 from ...errors import ArgumentError, ConvergenceError, ShapeError, describe
 from ...fronts import declare_front
-from ...implicit import plain
 from ...packing import Packing, array_like
+from ...solutions import plain
 from ...tracer import register
 
 Call = Callable[..., Any]
