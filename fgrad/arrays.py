@@ -35,6 +35,8 @@ def strong(x: Any) -> Any:
 
 #: dtype kinds that have derivatives: floating point and complex.
 INEXACT = "fc"
+#: dtype kinds of all numbers, truth values among them.
+NUMBERS = "fcbiu"
 
 
 class Aval:
@@ -124,7 +126,7 @@ def check_operand(x: Any, name: str) -> None:
         DtypeError: names the function, the operand and the conversion to type.
     """
     if is_array(x):
-        if getattr(x, "dtype", None) is not None and x.dtype.kind not in "fcbiu":
+        if getattr(x, "dtype", None) is not None and x.dtype.kind not in NUMBERS:
             raise DtypeError(
                 f"`{name}` on traced values wants arrays of numbers.",
                 describe(x),
@@ -135,6 +137,11 @@ def check_operand(x: Any, name: str) -> None:
         to_do = "wrap it in np.array(...), or fgrad.numpy.array(...) where it holds traced values"
     elif isinstance(x, ndarray):
         to_do = "pass np.asarray(x): what a subclass adds would be lost"
+    elif hasattr(x, "tocsr"):
+        to_do = (
+            "pass x.toarray(); to keep the matrix S sparse, declare its product with v: "
+            "fgrad.linear(lambda v: v @ S.T, lambda g, v: g @ S)(lambda v: ((v,), {}))"
+        )
     elif hasattr(x, "__array__"):
         to_do = "pass its values as an array: x.to_numpy() or np.asarray(x)"
     else:

@@ -5,35 +5,37 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Hashable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 
 from . import tree
-from .arrays import aval, check_operand, shape_of
+from .arrays import NUMBERS, PYTHON_SCALARS, aval, check_operand, ndarray, shape_of
+from .axes import (
+    chunk_length,
+    common_length,
+    path_of,
+    spread,
+    spread_over_arguments,
+    to_front,
+)
+from .broadcasting import leading, line_up
 from .checks import run
 from .core import (
     Params,
     Primitive,
     Trace,
     Tracer,
+    bind,
     check_function,
     is_traceable,
     refuse_captured,
     refuse_finished,
+    watcher,
 )
-from .errors import (
-    ArgumentError,
-    DtypeError,
-    ShapeError,
-    TracerConversionError,
-    describe,
-    name_of,
-)
+from .errors import ArgumentError, ShapeError, TracerConversionError, describe, name_of
 from .tracer import ArrayTracer
-
-_FLOAT = np.dtype(float)
-
 
 #: The traces of the mapped axes that have names, around the code that is running.
 AXES: ContextVar[dict[Hashable, Any]] = ContextVar("AXES", default={})  # noqa: B039  never written
@@ -45,18 +47,36 @@ class BatchTracer(ArrayTracer):
     __slots__ = ()
     HIDES = True
 
+    # What stands below has a batch axis, so it is no Python number and knows its shape and dtype.
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one element."""
-        return shape_of(self.value)[1:]
+        shape: tuple[int, ...] = self.value.shape
+        return shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = self.value.dtype
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.value.shape) - 1
 
     def __bool__(self) -> NoReturn:
         raise TracerConversionError(
             "Inside vmap a value is a whole batch, so it has no single truth value.",
             repr(self),
-            "choose between arrays with np.where(condition, x, y), or take the `if` out of the "
-            "function that is mapped",
+            "write the `if` as fgrad.cond(condition, f, g, x), the loop as fgrad.while_loop; or "
+            "choose between arrays with np.where(condition, x, y)",
         )
+
+
+def mapped(trace: Trace, value: Any) -> BatchTracer:
+    """A value with its batch axis in front, as one element to the function of a trace."""
+    x = BatchTracer()
+    x.owner, x.value, x.slot = trace, value, None
+    return x
 
 
 class Batch(Trace):
@@ -67,10 +87,47 @@ class Batch(Trace):
         self.size = size
 
     def tracer(self, value: Any) -> BatchTracer:
-        """A value with its batch axis in front, as one element to the function."""
-        x = BatchTracer()
-        x.owner, x.value, x.slot = self, value, None
-        return x
+        """`mapped`, by this trace."""
+        return mapped(self, value)
+
+    # The two short ways do for plain arrays what `process` does for all: the same rules, without
+    # the lists and without asking `bind` who else wants the operation. An operation takes 1 µs
+    # above NumPy's time, where `process` takes 5; so `mapped` is written out.
+    def unary(self, p: Primitive, x: Tracer, params: Params | None) -> Any:
+        a, rule = x.value, p.batch
+        if type(a) is not ndarray or p.several or p.both is not None or p.collect is not None:
+            return self.process(p, (x,), params or {})
+        if rule is line_up or rule is leading:
+            ans = p.impl(a, **params) if params else p.impl(a)
+        else:
+            ans = rule(p, self.size, (a,), (True,), params or {})
+        out = BatchTracer()
+        out.owner, out.value, out.slot = self, a.view() if ans is a else ans, None
+        return out
+
+    def binary(self, p: Primitive, x: Any, y: Any) -> Any:
+        in_x = type(x) is BatchTracer and x.owner is self
+        in_y = type(y) is BatchTracer and y.owner is self
+        a, b = x.value if in_x else x, y.value if in_y else y
+        rule = p.batch
+        if type(a) is ndarray and type(b) is ndarray:
+            if a.dtype is not b.dtype and not (a.dtype.kind in NUMBERS and b.dtype.kind in NUMBERS):
+                return bind(p, (x, y), {})
+            gap = a.ndim - b.ndim
+            if rule is line_up and (gap == 0 if in_x and in_y else gap > 0 if in_x else gap < 0):
+                ans = p.impl(a, b)  # NumPy lines them up as they are
+            else:
+                ans = rule(p, self.size, (a, b), (in_x, in_y), {})
+        elif rule is line_up and (
+            (type(a) is ndarray and type(b) in PYTHON_SCALARS)
+            or (type(b) is ndarray and type(a) in PYTHON_SCALARS)
+        ):
+            ans = p.impl(a, b)
+        else:
+            return bind(p, (x, y), {})
+        out = BatchTracer()
+        out.owner, out.value, out.slot = self, ans, None
+        return out
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
         below, batched = [], []
@@ -93,7 +150,30 @@ class Batch(Trace):
             finally:
                 AXES.reset(token)
             refuse_captured(p, ans, self)
-        return tuple(map(self.tracer, ans)) if p.several else self.tracer(ans)
+        if p.several:
+            return tuple(mapped(self, _no_operand(y, below)) for y in ans)
+        return mapped(self, _no_operand(ans, below))
+
+
+def _no_operand(ans: Any, operands: Sequence[Any]) -> Any:
+    """The answer, or a view of it if it is one of the operands: a tape tells by its base.
+
+    An answer that owns its memory belongs to nobody else, so it isn't copied when it is saved.
+    """
+    if type(ans) is ndarray and any(ans is x for x in operands):
+        return ans.view()
+    return ans
+
+
+def _run_named(trace: Batch, name: Hashable, f: Any, args: Any, kwargs: Any) -> Any:
+    """`run`, with a name for the mapped axis. A function of its own, because a mapped one that
+    cloudpickle writes must not read `AXES` itself.
+    """
+    token = AXES.set({**AXES.get(), name: trace})
+    try:
+        return run(trace, f, args, kwargs)
+    finally:
+        AXES.reset(token)
 
 
 def vmap(
@@ -139,7 +219,9 @@ def vmap(
     check_function(f, "vmap")
 
     @functools.wraps(f)
-    def mapped(*args: Any, **kwargs: Any) -> Any:
+    def vmap_f(*args: Any, **kwargs: Any) -> Any:
+        if (watch := watcher()) is not None:
+            return watch(vmap_f, args, kwargs)
         axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
         if len(axes) != len(args):
             raise ArgumentError(
@@ -148,39 +230,35 @@ def vmap(
                 "give in_axes as one integer for all, or as a tuple of that many entries",
             )
         leaves, structure = tree.flatten((args, kwargs))
-        flat_axes = _spread((axes, dict.fromkeys(kwargs, 0)), (args, kwargs), "in_axes")
-        paths = [_path(path) for path, _ in tree.leaves_with_path((args, kwargs))]
-        size = _size(leaves, flat_axes, paths, axis_size)
-        fronts = [
-            x if axis is None else _to_front(x, axis)
-            for x, axis in zip(leaves, flat_axes, strict=True)
-        ]
-        moving = [axis is not None for axis in flat_axes]
+        flat_axes = spread_over_arguments(axes, args, kwargs, len(leaves))
+        moving = [i for i, axis in enumerate(flat_axes) if axis is not None]
+        path = partial(path_of, args, kwargs)
+        size = common_length(leaves, flat_axes, moving, path, axis_size)
+        fronts = [to_front(leaves[i], flat_axes[i]) for i in moving]
 
         def part(start: int, stop: int) -> tuple[list[Any], Any, list[int | None]]:
             trace = Batch("vmap", f, stop - start)
             whole = stop - start == size
-            tracers = [
-                trace.tracer(x if whole else x[start:stop]) if m else x
-                for x, m in zip(fronts, moving, strict=True)
-            ]
+            tracers = list(leaves)
+            for i, x in zip(moving, fronts, strict=True):
+                tracers[i] = mapped(trace, x if whole else x[start:stop])
             new_args, new_kwargs = tree.unflatten(structure, tracers)
-            token = None
-            if axis_name is not None:
-                token = AXES.set({**AXES.get(), axis_name: trace})
             try:
-                out = run(trace, f, new_args, new_kwargs)
+                if axis_name is None:
+                    out = run(trace, f, new_args, new_kwargs)
+                else:
+                    out = _run_named(trace, axis_name, f, new_args, new_kwargs)
             finally:
                 trace.finish()
-                if token is not None:
-                    AXES.reset(token)
             outs, out_structure = tree.flatten(out)
-            axes = _spread(out_axes, out, "out_axes")
+            axes = spread(out_axes, out, len(outs), "out_axes")
             results = [_result(trace, y, axis) for y, axis in zip(outs, axes, strict=True)]
             return results, out_structure, axes
 
-        octets = sum(aval(x).nbytes for x, m in zip(fronts, moving, strict=True) if m)
-        chunk = chunk_length(chunk_size, size, octets // max(size, 1), "vmap")
+        chunk = max(size, 1)
+        if chunk_size is not None:
+            octets = sum(aval(x).nbytes for x in fronts)
+            chunk = chunk_length(chunk_size, size, octets // chunk, "vmap")
         if axis_name is not None and chunk < size:
             raise ArgumentError(
                 "vmap wants all elements at once where they have a named axis to meet on.",
@@ -195,126 +273,38 @@ def vmap(
                 ys[0] if axis is None else np.concatenate(ys, axis)
                 for ys, axis in zip(columns, places, strict=True)
             ]
-        return tree.unflatten(out_structure, results)
+        return tree.unflatten(out_structure, _separate(results, leaves))
 
-    return mapped
-
-
-#: What "auto" makes of the memory for the mapped arguments, in octets.
-AUTO = 1 << 24
+    return vmap_f
 
 
-def chunk_length(chunk_size: int | str | None, size: int, octets: int, name: str) -> int:
-    """How many of ``size`` elements, of so many octets each, to compute at once; at least 1."""
-    if chunk_size is None:
-        return max(size, 1)
-    if chunk_size == "auto":
-        return max(1, AUTO // max(octets, 1))
-    if isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)):
-        wrong = True
-    else:
-        wrong = chunk_size < 1
-    if wrong:
-        raise ArgumentError(
-            f'{name} wants chunk_size as a number of elements, at least 1, or as "auto".',
-            describe(chunk_size),
-            "leave it away to compute all at once",
-        )
-    return int(chunk_size)
+def _separate(ys: list[Any], xs: Sequence[Any]) -> list[Any]:
+    """Results that share no memory, and are no arguments: who writes into one changes no other.
 
-
-def _spread(prefix: Any, full: Any, name: str) -> list[int | None]:
-    """One axis for each leaf of ``full``, from a pytree prefix of axes."""
-    try:
-        axes = tree.broadcast_prefix(prefix, full)
-    except ValueError as e:
-        raise ArgumentError(
-            f"vmap wants {name} as an integer, None, or a pytree prefix of what it stands for.",
-            f"{name}={prefix!r}: {e}",
-            "give one integer for a whole subtree, or a container of the same kind and length",
-        ) from None
-    for axis in axes:
-        if axis is not None and (isinstance(axis, bool) or not hasattr(axis, "__index__")):
-            raise ArgumentError(
-                f"vmap wants integers or None as the leaves of {name}.",
-                describe(axis),
-                "give the number of the axis, or None for what isn't mapped",
-            )
-    return axes
-
-
-def _size(
-    leaves: Sequence[Any], axes: Sequence[int | None], paths: Sequence[str], axis_size: int | None
-) -> int:
-    """The length of the mapped axes, which must be the same for all."""
-    if axis_size is not None and (not isinstance(axis_size, (int, np.integer)) or axis_size < 0):
-        raise ArgumentError(
-            "vmap wants axis_size as a number of elements.",
-            describe(axis_size),
-            "give an integer from 0, or leave it away where an argument is mapped",
-        )
-    size, first = axis_size, "axis_size"
-    for x, axis, path in zip(leaves, axes, paths, strict=True):
-        if axis is None:
-            continue
-        shape = shape_of(x)
-        refuse_finished(x, "vmap")
-        _check_mapped(x, path)
-        if not -len(shape) <= axis < len(shape):
-            raise ShapeError(
-                f"vmap wants an array with axis {axis} as {path}.",
-                describe(x),
-                "set its in_axes to None if it is the same for all elements; pass a list of "
-                "numbers as np.array(...)",
-            )
-        if size is None:
-            size, first = shape[axis], path
-        elif shape[axis] != size:
-            raise ShapeError(
-                f"vmap wants all mapped axes of one length: {size}, as {first} has it.",
-                f"length {shape[axis]} along axis {axis} of {path} ({describe(x)})",
-                "map another axis with in_axes, or pass arrays of equal length",
-            )
-    if size is None:
-        raise ArgumentError(
-            "vmap wants at least one argument with a mapped axis.",
-            "arguments without arrays, or in_axes None for all of them",
-            "set in_axes for one of them, or give axis_size",
-        )
-    return size
-
-
-def _check_mapped(x: Any, path: str) -> None:
-    """Refuse to map over what is no array of numbers."""
-    if not is_traceable(x) or getattr(x, "dtype", _FLOAT).kind not in "fcbiu":
-        raise DtypeError(
-            f"vmap wants an array of numbers as {path}.",
-            describe(x),
-            "set its in_axes to None if it is the same for all elements; convert it to an array "
-            "of numbers otherwise",
-        )
-
-
-def _path(path: Any) -> str:
-    """``args[0]['w']`` for a path in ``(args, kwargs)``."""
-    text = tree.path_str(path)
-    return f"args{text[3:]}" if text.startswith("[0]") else f"kwargs{text[3:]}"
-
-
-def _to_front(x: Any, axis: int) -> Any:
-    """The mapped axis in front, counted from the start of x."""
-    return x if axis == 0 else np.moveaxis(x, axis, 0)
+    The smallest program that fails without: ``dx, dy = vmap(grad(lambda x, y: x + y, (0, 1)))(X, Y)
+    ; dx += 1``, where rules hand the same cotangent to both.
+    """
+    arguments, seen = set(map(id, xs)), set()
+    for k, y in enumerate(ys):
+        if type(y) is ndarray:
+            owner = id(y if y.base is None else y.base)
+            if owner in seen or id(y) in arguments:
+                ys[k] = y.copy("K")
+            seen.add(owner)
+    return ys
 
 
 def _result(trace: Batch, y: Any, axis: int | None) -> Any:
     """One result with its batch axis where out_axes wants it."""
+    mine = type(y) is BatchTracer and y.owner is trace
+    if mine and axis == 0:
+        return y.value
     if not is_traceable(y):
         raise ArgumentError(
             f"vmap wants a function that returns arrays in pytrees; {name_of(trace.fn)} does not.",
             f"a result that is {describe(y)}",
             "return arrays only; None is allowed and stands for nothing",
         )
-    mine = type(y) is BatchTracer and y.owner is trace
     if not mine:
         refuse_finished(y, "vmap")
     if axis is None:

@@ -17,7 +17,7 @@ from . import tree
 from .arguments import Selection, check_differentiable, open_argument
 from .arrays import INEXACT, aval, ndarray
 from .checks import check_arrays, check_like, check_scalar, explain, pair, run, say
-from .core import Tracer, check_function, refuse_finished
+from .core import Tracer, check_function, refuse_finished, watcher
 from .errors import ArgumentError, name_of
 from .forward import JvpTracer, Pushforward
 from .reverse import Tape, TapeTracer
@@ -60,15 +60,25 @@ def value_and_grad(
         ShapeError: the value isn't a scalar.
         ArgumentError: ``argnums`` or ``argnames`` don't fit the call.
     """
-    selection = Selection(f, argnums, argnames, "grad")
+    return gradient("value_and_grad", f, argnums, argnames, has_aux, holomorphic, allow_int)
+
+
+def gradient(
+    name: str, f: Callable[..., Any], argnums: Any = None, argnames: Any = None,
+    has_aux: bool = False, holomorphic: bool = False, allow_int: bool = False,
+) -> Callable[..., Any]:  # fmt: skip
+    """`value_and_grad` for the function that users know by this name."""
+    selection = Selection(f, argnums, argnames, name)
 
     @functools.wraps(f)
     def value_and_grad_f(*args: Any, **kwargs: Any) -> Any:
+        if (watch := watcher()) is not None:
+            return watch(value_and_grad_f, args, kwargs)
         k = selection.position
         positional = 0 <= k < len(args)
         chosen = args[k] if positional else selection.take(args, kwargs)
-        leaves, structure, active = open_argument(chosen, "grad", allow_int, holomorphic)
-        tape = Tape("grad", f)
+        leaves, structure, active = open_argument(chosen, name, allow_int, holomorphic)
+        tape = Tape(name, f)
         if active is None:
             tracers: Any = tape.watch(leaves, 0 if structure is None else 1)
         else:
@@ -83,11 +93,11 @@ def value_and_grad(
         try:
             out = f(*args, **kwargs) if kwargs else f(*args)
             if has_aux:
-                out, aux = pair(out)
+                out, aux = pair(out, name)
             depends = type(out) is TapeTracer and out.owner is tape
             value = out.value if depends else out
             if type(value) is not float64 or holomorphic:
-                check_scalar(value, f, holomorphic)
+                check_scalar(value, f, holomorphic, name)
             if depends:
                 if tape.holds:
                     tape.check_held()
@@ -106,12 +116,12 @@ def value_and_grad(
         if active is None:
             grads = surface(leaves, cts, plain=structure is None)
         else:
-            found = surface([leaves[i] for i in active], cts)
-            grads = _fill([None] * len(leaves), active, found)
-        gradient = grads if structure is None else structure.unflatten(grads)
+            cts = surface([leaves[i] for i in active], cts)
+            grads = _fill([None] * len(leaves), active, cts)
+        found = grads if structure is None else structure.unflatten(grads)
         if has_aux:
-            return (value, _lower_aux(tape, aux)), gradient
-        return value, gradient
+            return (value, _lower_aux(tape, aux)), found
+        return value, found
 
     return value_and_grad_f
 
@@ -138,12 +148,12 @@ def grad(
         A function of the same arguments that returns the gradient, with ``has_aux`` the pair of
         gradient and aux.
     """
-    both = value_and_grad(f, argnums, argnames, has_aux, holomorphic, allow_int)
+    both = gradient("grad", f, argnums, argnames, has_aux, holomorphic, allow_int)
 
     @functools.wraps(f)
     def grad_f(*args: Any, **kwargs: Any) -> Any:
-        value, gradient = both(*args, **kwargs)
-        return (gradient, value[1]) if has_aux else gradient
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
 
     return grad_f
 
@@ -201,9 +211,10 @@ class Pullback:
         Raises:
             TreeError, ShapeError, DtypeError: ``ct`` isn't like the result.
         """
+        name = self._tape.name
         gs = tree.flatten_up_to(
             self._out_structure, ct,
-            what="vjp wants a cotangent of the structure of the function's result.",
+            what=f"{name} wants a cotangent of the structure of the function's result.",
             to_do="pass one array for each array that the function returns",
         )  # fmt: skip
         self._tape.check_held()
@@ -211,7 +222,7 @@ class Pullback:
         paths = self._out_structure.accessors()
         for path, g, (slot, a) in zip(paths, gs, self._outs, strict=True):
             if a.dtype.kind in INEXACT:  # whatever stands for an integer has no effect
-                check_like(g, a, "vjp", "cotangent", tree.path_str(path))
+                check_like(g, a, name, "cotangent", tree.path_str(path), "the result")
             if slot is not None:
                 pairs.append((slot, g))
         cts = self._tape.backward(pairs, free=False)
@@ -241,17 +252,26 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **kwargs: A
         ``(result, pullback)``, with ``has_aux`` ``(result, pullback, aux)``. The pullback takes a
         cotangent like the result to a tuple of cotangents like the primals.
     """
-    check_function(f, "vjp")
+    return pull_back("vjp", f, primals, has_aux, kwargs)
+
+
+def pull_back(
+    name: str, f: Callable[..., Any], primals: Any, has_aux: bool = False, kwargs: Any = None
+) -> Any:
+    """`vjp` for the function that users know by this name."""
+    if (watch := watcher()) is not None:
+        return watch(pull_back, (name, f, primals, has_aux, kwargs), {})
+    check_function(f, name, direct=True)
     leaves, structure = tree.flatten(primals)
-    check_differentiable(leaves, primals, "vjp")
-    tape = Tape("vjp", f)
+    check_differentiable(leaves, primals, name)
+    tape = Tape(name, f)
     try:
-        out = run(tape, f, tree.unflatten(structure, tape.watch(leaves)), kwargs)
+        out = run(tape, f, tree.unflatten(structure, tape.watch(leaves)), kwargs or {})
         aux = None
         if has_aux:
-            out, aux = pair(out)
+            out, aux = pair(out, name)
         outs, out_structure = tree.flatten(out)
-        check_arrays(outs, out, f, "vjp")
+        check_arrays(outs, out, f, name)
         pullback = Pullback(tape, f, outs, (out_structure, structure), leaves)
         # Copies, because the tape goes on reading: the derivative of exp is its value.
         value = _lower_aux(tape, out, own=True)
@@ -284,56 +304,71 @@ def jvp(
     Returns:
         ``(result, tangent of the result)``, with ``has_aux`` followed by aux.
     """
-    check_function(f, "jvp")
-    for name, x in (("primals", primals), ("tangents", tangents)):
+    return push_forward("jvp", f, primals, tangents, has_aux)
+
+
+def check_tuples(name: str, primals: Any, tangents: Any) -> None:
+    """Refuse primals and tangents that aren't tuples with an entry for each argument."""
+    for what, x in (("primals", primals), ("tangents", tangents)):
         if not isinstance(x, (tuple, list)):
             raise ArgumentError(
-                f"jvp wants {name} as a tuple with an entry for each argument.",
+                f"{name} wants {what} as a tuple with an entry for each argument.",
                 say(x),
-                f"for a single argument write ({name[:-1]},)",
+                f"for a single argument write ({what[:-1]},)",
             )
+
+
+def push_forward(
+    name: str, f: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = False,
+    trace: Callable[..., Pushforward] = Pushforward,
+) -> Any:  # fmt: skip
+    """`jvp` for the function that users know by this name, by a trace of this kind."""
+    if (watch := watcher()) is not None:
+        return watch(push_forward, (name, f, primals, tangents, has_aux, trace), {})
+    check_function(f, name, direct=True)
+    check_tuples(name, primals, tangents)
     primals, tangents = tuple(primals), tuple(tangents)
     leaves, structure = tree.flatten(primals)
-    trace = Pushforward("jvp", f)
+    pushing = trace(name, f)
     tracers = [
-        trace.tracer(x, t)
-        for x, t in zip(leaves, _tangents(primals, tangents, leaves), strict=True)
+        pushing.tracer(x, t)
+        for x, t in zip(leaves, _tangents(name, primals, tangents, leaves), strict=True)
     ]
     try:
-        out = run(trace, f, tree.unflatten(structure, tracers), {})
+        out = run(pushing, f, tree.unflatten(structure, tracers), {})
         aux = None
         if has_aux:
-            out, aux = pair(out)
+            out, aux = pair(out, name)
         outs, out_structure = tree.flatten(out)
-        check_arrays(outs, out, f, "jvp")
+        check_arrays(outs, out, f, name)
     finally:
-        trace.finish()
-    value = tree.unflatten(out_structure, [lower(trace, y) for y in outs])
-    tangent = tree.unflatten(out_structure, _fresh_tangents(trace, outs, tangents))
-    return (value, tangent, _lower_aux(trace, aux)) if has_aux else (value, tangent)
+        pushing.finish()
+    value = tree.unflatten(out_structure, [lower(pushing, y) for y in outs])
+    tangent = tree.unflatten(out_structure, _fresh_tangents(pushing, outs, tangents))
+    return (value, tangent, _lower_aux(pushing, aux)) if has_aux else (value, tangent)
 
 
-def _tangents(primals: Any, tangents: Any, leaves: Sequence[Any]) -> list[Any]:
+def _tangents(name: str, primals: Any, tangents: Any, leaves: Sequence[Any]) -> list[Any]:
     """The leaves of the tangents, None where the primal is no real or complex array."""
     if len(primals) != len(tangents):
         raise ArgumentError(
-            "jvp wants a tangent for each primal.",
+            f"{name} wants a tangent for each primal.",
             f"{len(primals)} primals and {len(tangents)} tangents",
             "pass np.zeros_like(x) for an argument that doesn't move",
         )
     ts = tree.flatten_up_to(
         tree.structure(primals), tangents,
-        what="jvp wants tangents of the structure of the primals.",
+        what=f"{name} wants tangents of the structure of the primals.",
         to_do="pass one tangent for each array among the arguments; None stands for an integer's",
     )  # fmt: skip
     moving = tree.unflatten(
         tree.structure(primals), [None if t is None else x for x, t in zip(leaves, ts, strict=True)]
     )
-    check_differentiable(tree.leaves(moving), moving, "jvp")
+    check_differentiable(tree.leaves(moving), moving, name)
     for (path, x), t in zip(tree.leaves_with_path(primals), ts, strict=True):
         if t is None:
             continue
-        check_like(t, aval(x), "jvp", "tangent", tree.path_str(path))
+        check_like(t, aval(x), name, "tangent", tree.path_str(path))
     return ts
 
 

@@ -35,7 +35,7 @@ class Pushforward(Trace):
             return self.process(p, (x,), params or {})
         a = x.value
         ans = a.owner.unary(p, a, None) if isinstance(a, Tracer) else p.impl(a)
-        return self.tracer(ans, _fit(p.pull[0](x.slot, ans, strong(a)), ans))
+        return self.tracer(ans, fit(p.pull[0](x.slot, ans, strong(a)), ans))
 
     def binary(self, p: Primitive, x: Any, y: Any) -> Any:
         # The terms of elementwise functions, without the lists of `process`.
@@ -52,7 +52,7 @@ class Pushforward(Trace):
         out: Any = total(terms)
         if out.shape != ans.shape:
             out = np.broadcast_to(out, ans.shape)
-        return self.tracer(ans, _fit(out, ans))
+        return self.tracer(ans, fit(out, ans))
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
         primals, tangents = [], []
@@ -72,13 +72,25 @@ class Pushforward(Trace):
             ans = bind(p, primals, params)
             if p.jvp is None:
                 return shield(ans, primals)
-            if all(type(x) in PYTHON_SCALARS for x in primals):
-                primals = [strong(x) for x in primals]
-            t = p.jvp(ans, primals, tangents, params)
+            t = self.tangent(p, ans, primals, tangents, params)
         if p.several:
             ts = t if t is not None else (None,) * len(ans)
-            return tuple(self.tracer(y, _fit(u, y)) for y, u in zip(ans, ts, strict=True))
-        return self.tracer(ans, _fit(t, ans))
+            return tuple(self.tracer(y, fit(u, y)) for y, u in zip(ans, ts, strict=True))
+        return self.tracer(ans, fit(t, ans))
+
+    def tangent(
+        self,
+        p: Primitive,
+        ans: Any,
+        primals: Sequence[Any],
+        tangents: Sequence[Any],
+        params: Params,
+    ) -> Any:
+        """What the rule of a primitive says."""
+        if all(type(x) in PYTHON_SCALARS for x in primals):
+            primals = [strong(x) for x in primals]
+        rule: Any = p.jvp
+        return rule(ans, primals, tangents, params)
 
 
 def _plain(trace: Pushforward, x: Any) -> bool:
@@ -88,7 +100,7 @@ def _plain(trace: Pushforward, x: Any) -> bool:
     return type(x) is ndarray and x.dtype.kind in INEXACT
 
 
-def _fit(t: Any, ans: Any) -> Any:
+def fit(t: Any, ans: Any) -> Any:
     """The dtype law: a tangent has its primal's dtype."""
     if t is None or not hasattr(ans, "dtype"):
         return t

@@ -1,4 +1,4 @@
-"""Jacobians and Hessians: one vmap over a basis of the arguments or of the results.
+"""Jacobians: one vmap over a basis of the arguments or of the results.
 
 The Jacobian of a function from pytrees to pytrees is a tree of blocks: in the place of each array
 of the result stands a tree like the argument, which has for each leaf a block of shape
@@ -18,13 +18,15 @@ import numpy as np
 from . import tree
 from .arguments import Selection, check_differentiable
 from .arrays import Aval, aval, shape_of
-from .batch import BatchTracer, chunk_length, vmap
+from .axes import chunk_length
+from .batch import BatchTracer, vmap
 from .checks import pair
 from .core import Refusing
-from .derivatives import jvp, vjp
+from .derivatives import pull_back, push_forward
 from .errors import DtypeError, describe, name_of
 
-_MODES = {"jacfwd": "forward", "jacrev": "reverse", "jacobian": "choose"}
+#: Function -> which way its derivatives take.
+_WAYS = {"jacfwd": "forward", "jacrev": "reverse", "jacobian": "choose"}
 
 
 class Point:
@@ -54,7 +56,7 @@ class Point:
             self.args, self.kwargs, tree.unflatten(self.structure, leaves)
         )
         out = self.selection.f(*args, **kwargs)
-        return pair(out) if self.has_aux else (out, None)
+        return pair(out, self.name) if self.has_aux else (out, None)
 
     def blocks(self, found: Sequence[Any]) -> Any:
         """A tree like the argument of the blocks for its leaves; None where there are none."""
@@ -81,11 +83,11 @@ class Point:
         self.check_real()
 
         def push(*ts: Any) -> Any:
-            self.value, tangent, self.aux = jvp(self, self.xs, ts, has_aux=True)
+            self.value, tangent, self.aux = push_forward(self.name, self, self.xs, ts, has_aux=True)
             return tangent
 
         columns = self.along(self.avals, push, -1)
-        self.value, self.aux = tree.map(_of_one, (self.value, self.aux))
+        self.value, self.aux = tree.map(of_one, (self.value, self.aux))
 
         def of_result(y: Any) -> Any:
             if self.holomorphic and y.dtype.kind != "c":
@@ -97,7 +99,7 @@ class Point:
     # ------------------------------------------------------------------ reverse
     def reverse(self, only_if_smaller: bool = False) -> Any:
         """Pull all unit cotangents back at once; with ``only_if_smaller`` None if they are many."""
-        self.value, pullback, self.aux = vjp(self, *self.xs, has_aux=True)
+        self.value, pullback, self.aux = pull_back(self.name, self, self.xs, has_aux=True)
         outs, structure = tree.flatten(self.value)
         ys = [aval(y) for y in outs]
         if (
@@ -141,7 +143,7 @@ class Point:
         return tree.map(lambda *ys: np.concatenate(ys, axis), *parts)
 
 
-def _of_one(x: Any) -> Any:
+def of_one(x: Any) -> Any:
     """The value with the first direction, of one that depends on it (the vectors of `eigh`)."""
     if isinstance(x, BatchTracer) and isinstance(x.owner, Refusing):
         return x.value[0].copy()
@@ -198,12 +200,20 @@ def _finish(block: Any, a: Aval, x: Any) -> Any:
     return block
 
 
-def _transformation(
-    name: str, f: Callable[..., Any], argnums: Any, argnames: Any, *options: Any
+def transformation(
+    name: str, f: Callable[..., Any], argnums: Any, argnames: Any, *options: Any, like: str = ""
 ) -> Any:
+    """A function that returns the Jacobian of ``f``, with its value where the name says so.
+
+    Args:
+        name: the function that users know.
+        f, argnums, argnames, options: see `jacfwd`.
+        like: the function of this module that it does the work of; itself by default.
+    """
     selection = Selection(f, argnums, argnames, name)
-    with_value = name.startswith("value_and_")
-    way = _MODES[name.removeprefix("value_and_")]
+    like = like or name
+    with_value = like.startswith("value_and_")
+    way = _WAYS[like.removeprefix("value_and_")]
 
     @functools.wraps(f)
     def jacobian_f(*args: Any, **kwargs: Any) -> Any:
@@ -260,7 +270,7 @@ def jacfwd(
         DtypeError: a leaf can't be differentiated in, or is complex without ``holomorphic``.
     """
     options = (has_aux, holomorphic, allow_int, chunk_size)
-    return _transformation("jacfwd", f, argnums, argnames, *options)
+    return transformation("jacfwd", f, argnums, argnames, *options)
 
 
 def jacrev(
@@ -289,7 +299,7 @@ def jacrev(
             ``holomorphic``, complex).
     """
     options = (has_aux, holomorphic, allow_int, chunk_size)
-    return _transformation("jacrev", f, argnums, argnames, *options)
+    return transformation("jacrev", f, argnums, argnames, *options)
 
 
 def jacobian(
@@ -314,7 +324,7 @@ def jacobian(
     Args, Returns, Raises: see `jacfwd`.
     """
     options = (has_aux, holomorphic, allow_int, chunk_size)
-    return _transformation("jacobian", f, argnums, argnames, *options)
+    return transformation("jacobian", f, argnums, argnames, *options)
 
 
 def value_and_jacfwd(
@@ -340,7 +350,7 @@ def value_and_jacfwd(
         ``((value, aux), Jacobian)``, as `value_and_grad`. ``f`` runs once (for each chunk).
     """
     options = (has_aux, holomorphic, allow_int, chunk_size)
-    return _transformation("value_and_jacfwd", f, argnums, argnames, *options)
+    return transformation("value_and_jacfwd", f, argnums, argnames, *options)
 
 
 def value_and_jacrev(
@@ -365,32 +375,4 @@ def value_and_jacrev(
         ``((value, aux), Jacobian)``, as `value_and_grad`. ``f`` runs once.
     """
     options = (has_aux, holomorphic, allow_int, chunk_size)
-    return _transformation("value_and_jacrev", f, argnums, argnames, *options)
-
-
-def hessian(
-    f: Callable[..., Any],
-    argnums: int | Sequence[int] | None = None,
-    argnames: str | Sequence[str] | None = None,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-    chunk_size: int | str | None = None,
-) -> Callable[..., Any]:
-    """Make a function that returns the second derivatives of ``f`` (forward over reverse).
-
-    >>> import numpy as np
-    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
-    array([[10.,  6.],
-           [ 6.,  0.]])
-
-    Args: see `jacfwd`.
-
-    Returns:
-        A function of the same arguments that returns a tree of trees of blocks: for a scalar
-        function, ``h[leaf 1][leaf 2]`` has the shape ``(*leaf 1, *leaf 2)``.
-
-    Raises: see `jacrev`.
-    """
-    inner = jacrev(f, argnums, argnames, has_aux, holomorphic, allow_int, chunk_size)
-    return jacfwd(inner, argnums, argnames, has_aux, holomorphic, allow_int, chunk_size)
+    return transformation("value_and_jacrev", f, argnums, argnames, *options)

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy import empty, float32, float64
 
-from .arrays import aval, ndarray
+from .arrays import aval, ndarray, ndim_of
+from .batch import Batch, BatchTracer, mapped
 from .core import PRIMITIVES, Primitive
 from .cotangents import fitted
-from .ops.reduce import spread
+from .ops.reduce import ALL, spread
 from .reverse import LINEAR, NONE, UNARY, TapeTracer
 from .rules import ones
 from .tracer import ArrayTracer
@@ -33,19 +34,20 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
     both_ans, both_x, both_y = both
     left_ans, left_x, left_y = left
     is_add = p.name == "add"
+    record_mapped = mapped_recorder(p)
 
     def record(x: Any, y: Any) -> Any:
         try:
             tape, a = x.owner, x.value
             if type(a) is not ndarray and type(a) is not float64:
-                return tape.binary(p, x, y)  # such as a traced value of an outer transformation
+                return record_mapped(x, y)  # a traced value of an outer transformation
             nodes = tape.nodes
             i, slot = x.slot, len(nodes)
             pull_x, pull_y = pull_left, pull_right
             if type(y) is TapeTracer and y.owner is tape:
                 b, j = y.value, y.slot
                 if (type(b) is not ndarray and type(b) is not float64) or a.dtype is not b.dtype:
-                    return tape.binary(p, x, y)
+                    return record_mapped(x, y)
                 kept_x = kept_y = None
                 if both_x:
                     kept_x = tape.keep(a) if i < tape.inputs or a.base is not None else a
@@ -76,7 +78,7 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
                     foreign = left_x and (i < tape.inputs or a.base is not None)
                     ans = impl(a, y)
                 else:
-                    return tape.binary(p, x, y)
+                    return record_mapped(x, y)
                 kept_x = a
                 if not left_x:
                     kept_x = aval(a) if shaped else None
@@ -93,6 +95,54 @@ def binary_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
     return record
 
 
+def mapped_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
+    """`record` for operands that are mapped by a vmap around, one of them or both."""
+    impl, rule, shaped = p.impl, p.batch, p.shaped
+    left, _, both = p.keep
+
+    def record(x: Any, y: Any) -> Any:
+        tape, a, i = x.owner, x.value, x.slot
+        b, j, keep = y, NONE, left
+        if type(y) is TapeTracer and y.owner is tape:
+            b, j, keep = y.value, y.slot, both
+        in_a, in_b = type(a) is BatchTracer, type(b) is BatchTracer
+        u, v = a.value if in_a else a, b.value if in_b else b
+        if type(u) is not ndarray or type(v) is not ndarray or u.dtype is not v.dtype:
+            return tape.binary(p, x, y)
+        trace = a.owner if in_a else b.owner if in_b else None
+        if (
+            type(trace) is not Batch
+            or trace.level > tape.level
+            or (in_a and in_b and b.owner is not trace)
+        ):
+            return tape.binary(p, x, y)
+        pull_x, pull_y = p.pull
+        if shaped:
+            ans = rule(p, trace.size, (u, v), (in_a, in_b), {})
+        elif (u.shape[1:] if in_a else u.shape) == (v.shape[1:] if in_b else v.shape):
+            ans = impl(u, v)
+        else:
+            return tape.binary(p, x, y)
+        keep_ans, keep_x, keep_y = keep
+        if not keep_x:
+            a = aval(a) if shaped else None
+        elif i < tape.inputs or u.base is not None:
+            a = tape.keep(a)
+        if not keep_y:
+            b = aval(b) if shaped else None
+        elif j < tape.inputs or v.base is not None:
+            b = tape.keep(b)
+        value = BatchTracer()
+        value.owner, value.value, value.slot = trace, ans, None
+        nodes = tape.nodes
+        out = TapeTracer()
+        out.owner, out.value, out.slot = tape, value, len(nodes)
+        nodes.append((i, j, pull_x, pull_y, value if keep_ans else None, a, b))
+        return out
+
+    return record
+
+
 def _sum_columns(g: Any, ans: Any, x: Any, y: Any) -> Any:
     """The cotangent of a bias of one column."""
     if type(g) is not ndarray:
@@ -102,15 +152,33 @@ def _sum_columns(g: Any, ans: Any, x: Any, y: Any) -> Any:
 
 def unary_recorder(p: Primitive, other: Callable[[Any], Any] | None = None) -> Callable[[Any], Any]:
     """``record(x)`` for a tracer x; ``other(x)`` if it doesn't stand for an array."""
-    impl, pull = p.impl, p.pull[0]
+    impl: Callable[..., Any] = p.impl
+    pull: Any = p.pull[0]
     keep_ans, keep_x = p.keep[0]
     other = other or (lambda x: x.owner.unary(p, x, None))
+    reads = keep_ans or keep_x
+
+    def record_mapped(x: Any, a: Any, u: Any) -> Any:
+        ans, tape, trace = impl(u), x.owner, a.owner
+        if ans.dtype is not u.dtype:
+            return tape.unary(p, x, None)
+        kept = None
+        if keep_x:
+            kept = tape.keep(u) if x.slot < tape.inputs or u.base is not None else u
+        pull_back = partial(_pull_mapped, trace, pull) if reads else pull
+        nodes = tape.nodes
+        out = TapeTracer()
+        out.owner, out.value, out.slot = tape, mapped(trace, ans), len(nodes)
+        nodes.append((x.slot, UNARY, pull_back, None, ans if keep_ans else None, kept, None))
+        return out
 
     def record(x: Any) -> Any:
         tape, a = x.owner, x.value
         nodes = tape.nodes
         if nodes is None or (type(a) is not ndarray and type(a) is not float64):
-            return other(x)
+            if nodes is None or type(a) is not BatchTracer or type(a.owner) is not Batch:
+                return other(x)
+            return record_mapped(x, a, a.value) if type(a.value) is ndarray else other(x)
         ans = impl(a)
         if ans.dtype is not a.dtype:
             return tape.unary(p, x, None)
@@ -127,6 +195,19 @@ def unary_recorder(p: Primitive, other: Callable[[Any], Any] | None = None) -> C
     return record
 
 
+def _pull_mapped(trace: Any, pull: Callable[..., Any], g: Any, ans: Any, x: Any) -> Any:
+    """A formula of an elementwise function, on all elements of a vmap at once where it can be."""
+    rank = (x if ans is None else ans).ndim
+    if type(g) is BatchTracer and g.owner is trace:
+        u = g.value
+        if type(u) is ndarray and u.ndim == rank:
+            return mapped(trace, pull(u, ans, x))
+    elif type(g) is ndarray and g.ndim == rank - 1:  # the same for all elements
+        c = pull(g, ans, x)
+        return mapped(trace, c) if ndim_of(c) == rank else c
+    return pull(g, *(y if y is None else mapped(trace, y) for y in (ans, x)))
+
+
 def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     record = RECORDERS.get(ufunc)
     if record is not None and method == "__call__" and not kwargs and type(inputs[0]) is TapeTracer:
@@ -139,6 +220,8 @@ def _array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) ->
         return ArrayTracer.__array_function__(self, func, types, args, kwargs)
     tape, a = self.owner, self.value
     nodes = tape.nodes
+    if type(a) is BatchTracer:
+        return tape.unary(_MEAN, self, ALL[a.ndim])
     if nodes is None or type(a) is not ndarray or a.dtype.char not in "fd" or not a.size:
         return ArrayTracer.__array_function__(self, func, types, args, kwargs)
     out = TapeTracer()
@@ -148,6 +231,7 @@ def _array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) ->
 
 
 _add_up = np.add.reduce
+_MEAN = PRIMITIVES["mean"]
 
 
 def _pull_mean(g: Any, ans: Any, x: Any) -> Any:
@@ -179,7 +263,7 @@ _GETITEM = PRIMITIVES["getitem"]
 def _transposed(self: Any) -> Any:
     tape, a = self.owner, self.value
     nodes = tape.nodes
-    if nodes is None or type(a) is not ndarray or a.ndim != 2:
+    if nodes is None or (type(a) is not ndarray and type(a) is not BatchTracer) or a.ndim != 2:
         return ArrayTracer.T.fget(self)  # type: ignore[attr-defined]
     out = TapeTracer()
     out.owner, out.value, out.slot = tape, a.T, len(nodes)
@@ -221,5 +305,12 @@ def _install() -> None:
     TapeTracer.T = property(_transposed)  # type: ignore[assignment, method-assign]
 
 
-_square = unary_recorder(PRIMITIVES["square"], lambda x: ArrayTracer.__pow__(x, 2))
+def _square_of_other(x: Any) -> Any:
+    if type(x.value) is BatchTracer and x.dtype.kind in "fc":
+        return x.owner.unary(_SQUARE, x, None)
+    return ArrayTracer.__pow__(x, 2)
+
+
+_SQUARE = PRIMITIVES["square"]
+_square = unary_recorder(_SQUARE, _square_of_other)
 _install()

@@ -108,15 +108,17 @@ class Tape(Trace):
             if a.dtype is not ans.dtype:
                 pull = partial(fitted, pull, a.shape, a.dtype)
         else:
-            if isinstance(a, Tracer):
+            if isinstance(a, ArrayTracer):
                 ans = a.owner.unary(p, a, params)
+                fits = a.dtype is ans.dtype
             else:
                 ans = p.impl(a, **params) if params else p.impl(a)
-                a = strong(a)
-            pull = partial(fitted, pull, *shape_dtype(a))
+                a, fits = strong(a), False
+            if not fits:
+                pull = partial(fitted, pull, *shape_dtype(a))
         if keep[1]:
             if type(a) is not ndarray or x.slot < self.inputs or a.base is not None:
-                a = self.keep(a)
+                a = self.keep(a, None, x.slot >= self.inputs)
         else:
             a = aval(a) if p.shaped else None
         nodes = self.nodes
@@ -140,22 +142,21 @@ class Tape(Trace):
             if type(x) is not float and self._newer(p, x):
                 return x.owner.binary(p, x, y)
             a, i, b, j, keep = x, -1, y.value, y.slot, p.keep[1]
+        arrays = type(b) is ndarray
         if isinstance(a, Tracer):
             ans = a.owner.binary(p, a, b)
+            arrays = arrays or isinstance(b, Tracer)
         elif isinstance(b, Tracer):
             ans = b.owner.binary(p, a, b)
+            arrays = type(a) is ndarray
         else:
             ans = p.impl(a, b)
+            arrays = arrays and type(a) is ndarray
         pull_x: Any
         pull_y: Any
         pull_x, pull_y = p.pull
         dtype = None
-        if (
-            type(a) is ndarray
-            and type(b) is ndarray
-            and a.dtype is b.dtype
-            and (p.shaped or a.shape == b.shape)
-        ):
+        if arrays and a.dtype is b.dtype and (p.shaped or a.shape == b.shape):
             pass  # by far the commonest: nothing was broadcast or promoted
         else:
             s, dtype = shape_dtype(ans)
@@ -181,12 +182,12 @@ class Tape(Trace):
         keep_ans, keep_x, keep_y = keep
         if keep_x:
             if type(a) is not ndarray or i < self.inputs or a.base is not None:
-                a = self.keep(a, dtype)
+                a = self.keep(a, dtype, i >= self.inputs)
         else:
             a = aval(a) if p.shaped else None
         if keep_y:
             if type(b) is not ndarray or j < self.inputs or b.base is not None:
-                b = self.keep(b, dtype)
+                b = self.keep(b, dtype, j >= self.inputs)
         else:
             b = aval(b) if p.shaped else None
         nodes = self.nodes
@@ -259,14 +260,15 @@ class Tape(Trace):
         return out
 
     # ------------------------------------------------------------------ memory
-    def keep(self, x: Any, dtype: Any = None) -> Any:
+    def keep(self, x: Any, dtype: Any = None, answer: bool = False) -> Any:
         """An operand to be read on the way back, protected from being changed until then.
 
         The smallest program that fails without: ``c = np.ones(3)``, and in the differentiated
         function ``y = x * c; c[:] = 7; return y.sum()``.
         Small arrays are copied, which costs no more than locking; larger ones become read-only
         as long as the tape lives. An integer operand of a formula is kept in the answer's dtype,
-        in which the formula doesn't overflow.
+        in which the formula doesn't overflow. The answer of an operation on this tape belongs to
+        nobody else, unless it is a view.
         """
         if type(x) is ndarray:
             if dtype is not None and x.dtype is not dtype and x.dtype.kind in "biu":
@@ -285,6 +287,8 @@ class Tape(Trace):
         if dtype is not None and x.dtype.kind in "biu":
             return x.astype(dtype)
         if isinstance(x, Tracer):
+            if answer and x.slot is None and type(x.value) is ndarray and x.value.base is None:
+                return x
             y = type(x)()
             y.owner, y.slot, y.value = x.owner, self.keep(x.slot), self.keep(x.value)
             return y

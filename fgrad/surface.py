@@ -11,6 +11,7 @@ import numpy as np
 from .arrays import PYTHON_SCALARS, namespace, ndarray, shape_of
 from .core import Trace, Tracer
 from .rules import cast
+from .tracer import ArrayTracer
 
 
 def lower(tape: Trace, x: Any) -> Any:
@@ -27,6 +28,14 @@ def one_like(value: Any) -> Any:
         return _ONE
     if isinstance(value, np.generic):
         return type(value)(1)
+    x = value
+    while isinstance(x, Tracer):
+        if getattr(x.owner, "size", None) == 0:
+            return value * 0 + 1  # of a batch of no elements, for which nothing is computed
+        x = x.value
+    if isinstance(value, Tracer):
+        traced: Any = value
+        return traced.dtype.type(1)
     return np.ones_like(value) if hasattr(value, "dtype") else 1.0
 
 
@@ -66,6 +75,8 @@ def surface(
                 c = c.copy()
             ids.add(id(c))
             out.append(c)
+        elif isinstance(c, ArrayTracer) and type(leaf) is ndarray and c.dtype is leaf.dtype:
+            out.append(c)
         else:
             out.append(_like(leaf, c))
     return out
@@ -82,9 +93,8 @@ def _like(leaf: Any, c: Any) -> Any:
         return c[()] if isinstance(leaf, np.generic) else c
     if isinstance(c, Tracer):
         traced: Any = c
-        return (
-            traced if traced.dtype == getattr(leaf, "dtype", traced.dtype) else cast(c, leaf.dtype)
-        )
+        dtype = getattr(leaf, "dtype", None)
+        return traced if dtype is None or traced.dtype == dtype else cast(c, dtype)
     if isinstance(leaf, PYTHON_SCALARS) and not isinstance(leaf, np.generic):
         return complex(c) if isinstance(leaf, complex) else float(c)
     if type(leaf) is ndarray and type(c) is not ndarray:

@@ -152,3 +152,14 @@ def test_what_it_refuses(make, error, text):
 def test_strings_and_options_pass_with_none():
     y = vmap(lambda x, mode: x if mode == "plain" else -x, in_axes=(0, None))(X, "plain")
     np.testing.assert_array_equal(y, X)
+
+
+def test_results_are_no_arguments_and_share_no_memory():
+    X, Y = np.ones(3), np.ones(3)
+    results = [
+        *vmap(lambda x: (x, x))(X),
+        *vmap(grad(lambda x, y: x + y, (0, 1)))(X, Y),
+        *vmap(grad(lambda x, y: np.sum(x + y.T), (0, 1)))(np.ones((4, 2, 2)), np.ones((4, 2, 2))),
+    ]
+    for i, a in enumerate(results):
+        assert not any(np.shares_memory(a, b) for b in [X, Y, *results[:i]])

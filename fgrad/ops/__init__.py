@@ -8,6 +8,7 @@ from . import cumulative as cumulative
 from . import decompositions as decompositions
 from . import determinants as determinants
 from . import eigen as eigen
+from . import einsum as einsum
 from . import fft as fft
 from . import histogram as histogram
 from . import index as index

@@ -18,7 +18,7 @@ from ..rules import primitive
 from ..tracer import register
 from .casts import stop_gradient_leaf
 from .contract import mT
-from .equal import diagonal_of, eye, mH, product, spread
+from .equal import diagonal_of, eye, mH, nowhere, product, spread
 
 
 def trace_of(x: Array, y: Array) -> Array:
@@ -76,6 +76,8 @@ def _adjugate_moved(a: Array, t: Array) -> Array:
     s = np.linalg.svdvals(known)
     limit = float(np.finfo(s.dtype).eps) ** 0.25
     safe = np.greater(np.min(s, axis=-1, initial=np.inf), limit * np.max(s, axis=-1, initial=0))
+    if nowhere(np.logical_not(safe)):
+        return _by_inverse(a, t)
     safe = np.expand_dims(safe, (-2, -1))
     return np.where(
         safe,

@@ -132,7 +132,9 @@ def over_gaps(s: Array, x: Array) -> Array:
     lost = np.logical_and(pairs, np.abs(x) > rounding(s) * most(x))
     still = np.logical_or(one, pairs)
     turn = np.where(still, 0, x) / np.where(still, 1, gap)
-    return np.where(lost, np.nan, np.where(pairs, np.sqrt(np.where(pairs, 0 * gap, 1)), turn))
+    out = np.where(pairs, np.sqrt(np.where(pairs, 0 * gap, 1)), turn)
+    # Not a NaN that stands still: its derivative would be 0.
+    return out + np.where(lost, np.nan, 0).astype(out.dtype)
 
 
 def silent(g_s: Array, *parts: Array) -> Array:
@@ -145,18 +147,20 @@ def silent(g_s: Array, *parts: Array) -> Array:
 
 
 # ------------------------------------------------------------------ what holds here alone
-def _moves(t: Array) -> Array:
-    """NaN for a matrix that moves at all, else 0."""
+def _moves(t: Array, still: Array) -> Array:
+    """NaN for a matrix that moves at all, else 0; ``still`` is 0, and moves as the matrix does."""
     moving = np.any(np.not_equal(t, 0), axis=(-2, -1), keepdims=True)
-    return np.where(moving, np.nan, bind(_ONCE, (t,), {}))
+    # The derivative of a NaN that is written down would be 0; that of this root at 0 is NaN.
+    lost = np.nan * np.sqrt(np.where(moving, still, 1))
+    return np.where(moving, lost, bind(_ONCE, (t,), {}))
 
 
 def _once_jvp(ans: Array, xs: Any, ts: Any, params: Params) -> Array:
-    return _moves(ts[0])
+    return _moves(ts[0], 0 * xs[0])
 
 
 def _once_vjp(active: Any, g: Array, ans: Any, xs: Any, params: Params) -> list[Any]:
-    return [_moves(g)]
+    return [_moves(g, 0 * g)]
 
 
 _ONCE = Primitive("once", lambda x: x.copy(), _once_jvp, _once_vjp, leading)

@@ -16,9 +16,10 @@ from ..arrays import ndarray, ndim_of, shape_of
 from ..core import Array, Params, Tracer, bind
 from ..errors import NoRuleError, TracerConversionError
 from ..fronts import given
-from ..rules import Deferred, linear, unbroadcast
+from ..rules import Deferred, apply, linear, unbroadcast
 from ..tracer import ArrayTracer, register
 from .casts import known
+from .shape import RESHAPE
 
 
 class _Here:
@@ -26,6 +27,9 @@ class _Here:
 
     def __repr__(self) -> str:
         return "array"
+
+    def __reduce__(self) -> str:  # there is one
+        return "HERE"
 
 
 HERE = _Here()
@@ -187,6 +191,9 @@ def _small_together(parts: Sequence[Any]) -> tuple[Any, Sequence[Any], Any]:
 
 
 def _getitem_transpose(g: Array, x: Any, *arrays: Any, spec: Spec) -> Any:
+    steps = [i.step or 1 for i in spec if type(i) is slice]
+    if not arrays and np.size(g) == x.size and min(steps, default=1) > 0:  # b[:, 0] of a column
+        return apply(RESHAPE, g, {"shape": x.shape})
     c = Deferred([(x, arrays, g, spec)], _scattered)
     return (c,) if arrays else c
 
