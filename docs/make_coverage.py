@@ -1,9 +1,10 @@
-"""Writes `docs/coverage.md`, by running it: what fgrad does with each function of `functions.csv`.
+"""Writes `docs/coverage.md`, by running it: transformations, and each function of `functions.csv`.
 
     python docs/make_coverage.py           # prints what has neither a case that works nor a reason
     python docs/make_coverage.py --write   # runs all cases and writes the table; takes a minute
 
-The cases are the rows of the tests' table; `coverage_samples.py` adds what has no row there.
+The cases are the rows of the tests' table; `coverage_samples.py` adds what has no row there, and
+`transform_table.py` has those of transformations.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ import numpy as np
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS)]
 
+import transform_samples  # noqa: E402
 from coverage_samples import CASES, CHECKS, EAGER, FACTS, RAISES  # noqa: E402
+from transform_table import SECTIONS  # noqa: E402
 
 import fgrad  # noqa: E402
 from fgrad.errors import FgradError  # noqa: E402
@@ -162,10 +165,13 @@ def table(findings: Sequence[Finding]) -> str:
     lines = [
         "# Coverage",
         "",
-        "What fgrad does with the functions of NumPy and SciPy, written by "
-        "`docs/make_coverage.py`, which runs the cases of the tests' table (`tests/examples`) "
-        "for each of them.",
+        "What fgrad has of the transformations that there are, and what it does with the functions "
+        "of NumPy and SciPy. `docs/make_coverage.py` writes this page, and runs all of it.",
         "",
+        transform_samples.section(SECTIONS),
+        "## Functions",
+        "",
+        "For each function the cases of the tests' table (`tests/examples`) are run.",
         f"Of {len(findings)} functions {count['yes']} have derivatives, {count['constant']} are "
         "piecewise constant and have the derivative zero, "
         f"{count['fact']} are facts about an array, which work and have no derivative, and "
@@ -210,6 +216,8 @@ def main() -> int:
         print(name)
     if missing or not options.write:
         return len(missing) > 0
+    for row in (row for rows in SECTIONS.values() for row in rows if row.code):
+        transform_samples.run(row)
     for finding in findings:
         with laws.quiet():
             run(finding)

@@ -181,10 +181,12 @@ def _ways_out(x: Any, name: str) -> str:
     if not is_traceable(x) and hasattr(x, "__array__"):
         return "pass its values as an array: x.to_numpy() or np.asarray(x)"
     convert = "convert it to a float (x.astype(float), 2.0 for 2), " if is_traceable(x) else ""
-    if name == "jvp":
+    if name in ("jvp", "hvp", "value_grad_hvp"):
         return convert + "or pass None for its tangent"
-    if name == "vjp":
+    if name in ("vjp", "gnvp", "linearize", "linear_transpose"):
         return convert + "or capture it in a lambda instead of passing it"
+    if name == "elementwise_grad":
+        return convert + "or pass it in an argument that is not differentiated"
     return convert + (
         "pass it in an argument that is not differentiated, or set allow_int=True, which makes "
         "its gradient None"

@@ -10,11 +10,12 @@ import numpy as np
 
 from . import tree
 from .arrays import INEXACT, aval, shape_of
-from .core import Params, Primitive, bind, full_lower
+from .core import Params, Primitive, Tracer, bind, full_lower
 from .custom_rules import Leaves, jvp_primitive, moving_leaves, vjp_primitive
 from .customized import Call, Custom
 from .errors import DtypeError, NoRuleError, ShapeError, describe
 from .rules import total
+from .series import TaylorTracer
 
 
 class External(Custom):
@@ -34,7 +35,7 @@ class External(Custom):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's value."""
         call = Call(self, args, kwargs)
-        return call.result(bind(self._primitive(call), call.leaves, {}))
+        return call.apply(self._primitive(call))
 
     def _primitive(self, call: Call) -> Primitive:
         """The operation, with the rules that there are."""
@@ -63,7 +64,7 @@ class External(Custom):
             return ys, [*xs, *ys]
 
         def pull(residuals: Leaves, gs: Leaves) -> Any:
-            n = len(call.leaves)
+            n = call.count
             xs, ys = residuals[:n], residuals[n:]
             if self._vjp is None:
                 return _rows(answers, xs, ys, gs)
@@ -186,6 +187,16 @@ def _moves(y: Any) -> bool:
 
 def _step(x: Any) -> float:
     """The step of a central difference that balances its error and rounding."""
+    inner = x
+    while isinstance(inner, Tracer):
+        if isinstance(inner, TaylorTracer) and inner.owner.order > 2:
+            raise NoRuleError(
+                "numeric=True is for first and second derivatives: differences of differences "
+                "lose all digits.",
+                f"a derivative of order {inner.owner.order}",
+                "give external a rule, jvp= or vjp=, of functions that fgrad knows",
+            )
+        inner = inner.value
     a = aval(x)
     if a.dtype.kind == "c":
         raise DtypeError(

@@ -31,7 +31,7 @@ from .control.bodies import (
     replaced,
     spread,
 )
-from .core import Params, Primitive, Trace, Tracer, bind, is_traceable, refuse_captured
+from .core import Params, Primitive, Trace, Tracer, bind, is_traceable, refuse_captured, rerun
 from .derivatives import jvp, vjp
 from .errors import ArgumentError, FgradError, TracerConversionError, describe, name_of
 from .tracer import ArrayTracer
@@ -230,7 +230,7 @@ def _backward(
 
         def f(*ms: Any) -> list[Any]:
             ins = replaced(ys, moving, ms)
-            return chosen(_replayed(params["body"], ins, kept), results)
+            return chosen(rerun(_replayed, params["body"], ins, kept), results)
 
         return vjp(f, *chosen(ys, moving))[1](list(gs))
 

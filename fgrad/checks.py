@@ -9,7 +9,7 @@ import numpy as np
 
 from . import tree
 from .arrays import INEXACT, shape_of
-from .core import is_traceable, refuse_finished
+from .core import Tracer, is_traceable, refuse_finished
 from .errors import (
     ArgumentError,
     DtypeError,
@@ -37,23 +37,26 @@ def run(trace: Any, f: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 def explain(e: ValueError, trace: Any, f: Callable[..., Any]) -> None:
     """Say in our words what NumPy says about held arrays and traced elements of plain ones."""
-    if isinstance(e.__cause__, TracerConversionError):
+    cause = e.__cause__
+    if isinstance(cause, TracerConversionError):
+        if "an array element" not in str(e) or "fgrad.scipy" in cause.to_do:  # SciPy's complaint
+            raise TracerConversionError(*cause.args) from cause
         raise TracerConversionError(
             "An element of a plain array cannot hold a traced value: its derivative would be lost.",
             f"a[i] = x with a traced x, inside {name_of(f)}",
             "make the array of its elements: np.stack([x, y]) or fgrad.numpy.array([x, 1.0]); "
             "or a changed copy: a = fgrad.at(a)[i].set(x)",
-        ).with_traceback(e.__traceback__) from e.__cause__
+        ).with_traceback(e.__traceback__) from cause
     held = getattr(trace, "holds", None) and "read-only" in str(e)
     if held and READ_ONLY not in getattr(e, "__notes__", ()):
         e.add_note(READ_ONLY)
 
 
-def pair(out: Any) -> tuple[Any, Any]:
-    """The result of a function with ``has_aux=True``."""
+def pair(out: Any, name: str) -> tuple[Any, Any]:
+    """The result of a function that a transformation was given with ``has_aux=True``."""
     if not (isinstance(out, tuple) and len(out) == 2):
         raise ArgumentError(
-            "With has_aux=True the function must return a pair (value, aux).",
+            f"{name} with has_aux=True wants a function that returns a pair (value, aux).",
             say(out),
             "return value, aux",
         )
@@ -67,10 +70,14 @@ def say(x: Any) -> str:
     return describe(x)
 
 
-def check_scalar(value: Any, f: Callable[..., Any], holomorphic: bool) -> None:
+def check_scalar(value: Any, f: Callable[..., Any], holomorphic: bool, name: str) -> None:
     """Refuse what has no gradient: anything but a real (or wanted complex) scalar."""
+    x: Any = value
+    if isinstance(value, Tracer) and not (x.shape or holomorphic) and x.dtype.kind == "f":
+        refuse_finished(value, name)
+        return
     wanted = (
-        f"grad wants a function that returns a {'complex' if holomorphic else 'real'} scalar; "
+        f"{name} wants a function that returns a {'complex' if holomorphic else 'real'} scalar; "
         f"{name_of(f)} does not."
     )
     if not is_traceable(value):
@@ -80,7 +87,7 @@ def check_scalar(value: Any, f: Callable[..., Any], holomorphic: bool) -> None:
             "return one number, such as np.sum of an array; for other results, "
             "(value, rest) with has_aux=True",
         )
-    refuse_finished(value, "grad")
+    refuse_finished(value, name)
     if shape_of(value) != ():
         raise ShapeError(
             wanted,
@@ -124,22 +131,32 @@ def check_arrays(outs: Sequence[Any], out: Any, f: Callable[..., Any], name: str
     )
 
 
-def check_like(t: Any, a: Any, name: str, what: str, path: str) -> None:
-    """Refuse a tangent or cotangent that isn't of its primal's shape and dtype."""
+def check_like(t: Any, a: Any, name: str, what: str, path: str, primal: str = "its primal") -> None:
+    """Refuse a tangent or cotangent that isn't of its primal's shape and dtype.
+
+    Args:
+        t: the tangent or cotangent, whatever it may be.
+        a: the shape and dtype that it is to have.
+        name: the public function that was called.
+        what: what t is called.
+        path: where it stands in its tree.
+        primal: what it belongs to.
+    """
     where = f" at {path}" if path else ""
     if not is_traceable(t) or shape_of(t) != a.shape:
         zero = "0.0" if a.shape == () else f"np.zeros({a.shape}, np.{a.dtype.name})"
         raise ShapeError(
-            f"{name} wants a {what} of shape {a.shape}{where}, that of its primal.",
+            f"{name} wants a {what} of shape {a.shape}{where}, that of {primal}.",
             say(t),
-            f"pass an array of that shape; {zero} where there is none (None is no zero)",
+            f"pass an array of that shape; {zero} where there is none"
+            + (" (None is no zero)" if t is None else ""),
         )
     refuse_finished(t, name)
     if hasattr(t, "dtype") and t.dtype != a.dtype:
         if t.dtype.newbyteorder("=") == a.dtype.newbyteorder("="):
             return
         raise DtypeError(
-            f"{name} wants a {what} of dtype {a.dtype}{where}, that of its primal.",
+            f"{name} wants a {what} of dtype {a.dtype}{where}, that of {primal}.",
             describe(t),
             f"convert it with .astype(np.{a.dtype.name})"
             if a.dtype.kind in INEXACT
@@ -147,7 +164,7 @@ def check_like(t: Any, a: Any, name: str, what: str, path: str) -> None:
         )
     if not hasattr(t, "dtype") and isinstance(t, complex) and a.dtype.kind != "c":
         raise DtypeError(
-            f"{name} wants a real {what}{where}, as its primal is.",
+            f"{name} wants a real {what}{where}, as {primal} is.",
             describe(t),
             "pass its real part",
         )

@@ -6,6 +6,7 @@ elements' x, the same for each of them. The names are JAX's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -35,6 +36,10 @@ def _axis(name: Hashable, fn: str) -> Batch:
 
 
 def _leaves(x: Any, name: Hashable, fn: str, one: Any) -> Any:
+    if isinstance(name, tuple) and name not in AXES.get():  # over several axes, one by one
+        for part in name:
+            x = _leaves(x, part, fn, one)
+        return x
     over = _axis(name, fn)
 
     def each(y: Any) -> Any:
@@ -85,12 +90,18 @@ def psum(x: Any, axis_name: Hashable) -> Any:
 
     Args:
         x: a pytree of arrays; one that is the same for all elements counts once for each.
-        axis_name: the name that a `vmap` around it has given its axis.
+            Booleans are counted, as integers.
+        axis_name: the name that a `vmap` around it has given its axis, or a tuple of names.
 
     Raises:
         ArgumentError: there is no such axis.
     """
-    return _leaves(x, axis_name, "psum", lambda y, over: bind(PSUM, (y,), {"over": over}))
+
+    def one(y: Any, over: Batch) -> Any:
+        y = y.astype(np.intp) if y.dtype.kind == "b" else y
+        return bind(PSUM, (y,), {"over": over})
+
+    return _leaves(x, axis_name, "psum", one)
 
 
 def pmean(x: Any, axis_name: Hashable) -> Any:
@@ -101,8 +112,10 @@ def pmean(x: Any, axis_name: Hashable) -> Any:
     >>> vmap(lambda x: x - pmean(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
     array([-1.,  1.])
     """
-    size = _axis(axis_name, "pmean").size
-    return tree.map(lambda y: y / size, psum(x, axis_name))
+    several = isinstance(axis_name, tuple) and axis_name not in AXES.get()
+    names: Any = axis_name if several else (axis_name,)
+    size = math.prod(_axis(name, "pmean").size for name in names)
+    return tree.map(lambda y: y / size, psum(x, names))
 
 
 # ------------------------------------------------------------------ all_gather
@@ -173,15 +186,33 @@ def all_gather(x: Any, axis_name: Hashable, *, axis: int = 0) -> Any:
         out = bind(GATHER, (y,), {"over": over})
         return out if axis == 0 else np.moveaxis(out, 0, axis)
 
+    _axis(axis_name, "all_gather")
     return _leaves(x, axis_name, "all_gather", one)
 
 
 # ------------------------------------------------------------------ the others
-def _max_over(p: Primitive, size: int, xs: Sequence[Any], batched: Any, params: Params) -> Any:
-    return _repeated(np.max(xs[0], axis=0), size)
+def _extreme(name: str, fn: Any) -> Primitive:
+    """The maximum or the minimum: elements that tie share its derivative."""
+
+    def share(x: Any, ans: Any, over: Batch) -> Any:
+        mine = np.equal(stop_gradient_leaf(x), stop_gradient_leaf(ans)).astype(x.dtype)
+        return mine / bind(PSUM, (mine,), {"over": over})
+
+    def jvp(ans: Any, xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
+        return bind(PSUM, (ts[0] * share(xs[0], ans, **params),), params)
+
+    def vjp(active: Any, g: Any, ans: Any, xs: Any, params: Params) -> list[Any]:
+        return [bind(PSUM, (g,), params) * share(xs[0], ans, **params)]
+
+    def collect(p: Primitive, size: int, xs: Sequence[Any], batched: Any, params: Params) -> Any:
+        return _repeated(fn(xs[0], axis=0), size)
+
+    return Primitive(
+        name, lambda x, over: np.copy(x), jvp, vjp, _elsewhere, lambda i, k: True, collect=collect
+    )
 
 
-PMAX = Primitive("pmax", lambda x, over: np.copy(x), None, None, _elsewhere, collect=_max_over)
+PMAX, PMIN = _extreme("pmax", np.max), _extreme("pmin", np.min)
 
 
 def pmax(x: Any, axis_name: Hashable) -> Any:
@@ -192,23 +223,12 @@ def pmax(x: Any, axis_name: Hashable) -> Any:
     >>> vmap(lambda x: pmax(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
     array([3., 3.])
     """
-
-    def one(y: Any, over: Batch) -> Any:
-        known = stop_gradient_leaf(y)
-        top = bind(PMAX, (known,), {"over": over})
-        if y.dtype.kind not in "fc":
-            return top
-        mine = np.equal(known, top).astype(y.dtype)
-        ties = bind(PSUM, (mine,), {"over": over})
-        # The value is the maximum; the derivative is that of the elements that attain it.
-        return top + bind(PSUM, ((y - known) * mine / ties,), {"over": over})
-
-    return _leaves(x, axis_name, "pmax", one)
+    return _leaves(x, axis_name, "pmax", lambda y, over: bind(PMAX, (y,), {"over": over}))
 
 
 def pmin(x: Any, axis_name: Hashable) -> Any:
     """The minimum over a mapped axis; see `pmax`."""
-    return tree.map(np.negative, pmax(tree.map(np.negative, x), axis_name))
+    return _leaves(x, axis_name, "pmin", lambda y, over: bind(PMIN, (y,), {"over": over}))
 
 
 def _index(over: Batch) -> Any:

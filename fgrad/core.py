@@ -13,8 +13,12 @@ The newest trace is the one with the greatest level, a serial number. Why serial
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from importlib import import_module
 from itertools import count
 from typing import Any, NoReturn
 
@@ -57,6 +61,8 @@ class Primitive:
             in place of ``impl`` and ``jvp`` in forward mode.
         record: ``record(operands, params)``, the answer and anything that ``vjp`` is to get in
             place of it, in place of ``impl`` in reverse mode.
+        effect: calling it has an effect, so it is neither left out nor repeated; see `EFFECTS`.
+        multilinear: the answer is linear in each operand.
     """
 
     name: str
@@ -72,9 +78,21 @@ class Primitive:
     both: Callable[..., Any] | None = None
     record: Callable[..., Any] | None = None
     collect: Callable[..., Any] | None = None
+    effect: bool = False
+    multilinear: bool = False
 
     def __repr__(self) -> str:
         return self.name
+
+    def __reduce__(self) -> Any:
+        # By name: the rules are functions that pickle can't write.
+        if PRIMITIVES.get(self.name) is self:
+            return _registered, (self.name,)
+        for module in [m for k, m in sys.modules.items() if k.startswith("fgrad.")]:
+            for name, value in vars(module).items():
+                if value is self:
+                    return _named, (module.__name__, name)
+        return Primitive, tuple(getattr(self, f.name) for f in fields(self))
 
 
 class Trace:
@@ -151,6 +169,44 @@ FRONTS: dict[Callable[..., Any], Callable[..., Any]] = {}
 PRIMITIVES: dict[str, Primitive] = {}
 
 
+def _registered(name: str) -> Primitive:
+    return PRIMITIVES[name]
+
+
+def _named(module: str, name: str) -> Any:
+    return getattr(import_module(module), name)
+
+
+#: When operations with an effect let it happen: "now"; "later" while a graph is recorded, which
+#: runs on examples; "never" where what has run before is computed again, on the way back.
+EFFECTS: ContextVar[str] = ContextVar("EFFECTS", default="now")
+
+#: Who calls transformed functions, ``watch(fn, args, kwargs)``, while somebody looks at their
+#: results; None if nobody does. See `debug.debug_nans`.
+WATCH: ContextVar[Any] = ContextVar("WATCH", default=None)
+
+
+def watcher() -> Any:
+    """`WATCH` as it is. Transformed functions call this: cloudpickle can't write the variable."""
+    return WATCH.get()
+
+
+@contextmanager
+def effects(when: str) -> Iterator[None]:
+    """Set `EFFECTS` for a while."""
+    token = EFFECTS.set(when)
+    try:
+        yield
+    finally:
+        EFFECTS.reset(token)
+
+
+def rerun(fn: Callable[..., Any], *args: Any) -> Any:
+    """``fn(*args)``, whose effects have happened when it ran before."""
+    with effects("never"):
+        return fn(*args)
+
+
 def bind(p: Primitive, operands: Sequence[Any], params: Params) -> Any:
     """Apply a primitive: hand it to the newest trace among the operands, or compute it."""
     trace = None
@@ -189,15 +245,18 @@ def is_traceable(x: Any) -> bool:
     return isinstance(x, Tracer) or is_array(x)
 
 
-def check_function(f: Any, name: str) -> None:
-    """Refuse to transform what is no function, such as the f(x) of ``grad(f(x))``."""
+def check_function(f: Any, name: str, direct: bool = False) -> None:
+    """Refuse to transform what is no function, such as the f(x) of ``grad(f(x))``.
+
+    ``direct`` says that the transformation is called as ``jvp(f, x)``, not as ``grad(f)(x)``.
+    """
     if not callable(f):
         raise ArgumentError(
             f"{name} wants a function.",
             describe(f),
-            f"transform the function, then call it: {name}(f)(x)"
-            if name not in ("jvp", "vjp")
-            else f"pass the function itself: {name}(f, ...)",
+            f"pass the function itself: {name}(f, ...)"
+            if direct
+            else f"transform the function, then call it: {name}(f)(x)",
         )
 
 

@@ -1,4 +1,4 @@
-"""Second derivatives without their matrix: products, diagonals, traces.
+"""Second derivatives: the Hessian, and without it products with it, its diagonal, its trace.
 
 Products with a Hessian are forward over reverse: the derivative of the gradient in a direction
 costs a few gradients, whatever the number of arguments (B. Pearlmutter, Fast exact multiplication
@@ -16,10 +16,11 @@ import numpy as np
 from . import tree
 from .arguments import Selection
 from .arrays import aval
-from .checks import pair, say
-from .derivatives import jvp, value_and_grad, vjp
-from .errors import ArgumentError
-from .jacobians import Point, jacfwd, value_and_jacrev
+from .checks import pair
+from .core import check_function
+from .derivatives import check_tuples, gradient, pull_back, push_forward
+from .errors import ArgumentError, DtypeError, describe, name_of
+from .jacobians import Point, transformation
 
 
 def hvp(
@@ -53,8 +54,9 @@ def hvp(
     Raises:
         ArgumentError, TreeError, ShapeError, DtypeError: the tangents are not like the primals.
     """
-    product = value_grad_hvp(f, primals, tangents, argnums, argnames, has_aux, **kwargs)
-    return (product[2], product[0][1]) if has_aux else product[2]
+    options = (argnums, argnames, has_aux)
+    value, _, product = products("hvp", f, primals, tangents, options, kwargs)
+    return (product, value[1]) if has_aux else product
 
 
 def value_grad_hvp(
@@ -78,32 +80,38 @@ def value_grad_hvp(
     Returns:
         ``(value, gradient, product)``, with ``has_aux`` ``((value, aux), gradient, product)``.
     """
-    both = value_and_grad(f, argnums, argnames, has_aux)
-    moving, where = _moving(primals, tangents)
+    options = (argnums, argnames, has_aux)
+    found: tuple[Any, Any, Any] = products("value_grad_hvp", f, primals, tangents, options, kwargs)
+    return found
 
-    def gradient(*xs: Any) -> Any:
+
+def products(
+    name: str, f: Callable[..., Any], primals: Any, tangents: Any, options: Any, kwargs: Any
+) -> Any:
+    """`value_grad_hvp` for the function that users know by this name."""
+    check_function(f, name, direct=True)
+    both = gradient(name, f, *options)
+    moving, where = _moving(name, primals, tangents)
+
+    @functools.wraps(f)
+    def slope(*xs: Any) -> Any:
         args = list(primals)
         for i, x in zip(where, xs, strict=True):
             args[i] = x
         value, g = both(*args, **kwargs)
         return g, value
 
-    g, product, value = jvp(gradient, moving, [tangents[i] for i in where], has_aux=True)
+    ts = [tangents[i] for i in where]
+    g, product, value = push_forward(name, slope, moving, ts, has_aux=True)
     return value, g, product
 
 
-def _moving(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[int]]:
+def _moving(name: str, primals: Any, tangents: Any) -> tuple[list[Any], list[int]]:
     """The arguments that move, and their positions."""
-    for name, x in (("primals", primals), ("tangents", tangents)):
-        if not isinstance(x, (tuple, list)):
-            raise ArgumentError(
-                f"hvp wants {name} as a tuple with an entry for each argument.",
-                say(x),
-                f"for a single argument write ({name[:-1]},)",
-            )
+    check_tuples(name, primals, tangents)
     if len(primals) != len(tangents):
         raise ArgumentError(
-            "hvp wants a tangent for each primal.",
+            f"{name} wants a tangent for each primal.",
             f"{len(primals)} primals and {len(tangents)} tangents",
             "pass None for the tangent of an argument that doesn't move",
         )
@@ -111,38 +119,33 @@ def _moving(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any],
     return [primals[i] for i in where], where
 
 
-def gnvp(
+def hessian(
     f: Callable[..., Any],
-    primals: Sequence[Any],
-    tangents: Sequence[Any],
-    loss: Callable[[Any], Any] | None = None,
-) -> Any:
-    """The product of the Gauss-Newton matrix of ``loss(f(...))`` with a direction.
-
-    With J the Jacobian of f and H the Hessian of the loss at the result, it is ``J.T @ H @ J``
-    times the direction: the Hessian without the curvature of f, positive semidefinite if the loss
-    is convex (N. Schraudolph, Fast curvature matrix-vector products, 2002).
+    argnums: int | Sequence[int] | None = None,
+    argnames: str | Sequence[str] | None = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    chunk_size: int | str | None = None,
+) -> Callable[..., Any]:
+    """Make a function that returns the second derivatives of ``f`` (forward over reverse).
 
     >>> import numpy as np
-    >>> A = np.array([[1.0, 2.0], [0.0, 1.0], [1.0, 0.0]])
-    >>> gnvp(lambda x: A @ x, (np.ones(2),), (np.array([1.0, 0.0]),))
-    array([2., 2.])
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
+    array([[10.,  6.],
+           [ 6.,  0.]])
 
-    Args:
-        f: a function of arrays in pytrees, such as the residuals of a fit.
-        primals: a tuple with the arguments of ``f``.
-        tangents: the direction, a tuple with a tangent for each of them.
-        loss: a function of the result of ``f`` that returns a real scalar; half of the sum of
-            squares by default, whose Hessian is the identity.
+    Args: see `jacfwd`.
 
     Returns:
-        A tree like the argument; a tuple of them if there are several arguments.
+        A function of the same arguments that returns a tree of trees of blocks: for a scalar
+        function, ``h[leaf 1][leaf 2]`` has the shape ``(*leaf 1, *leaf 2)``.
+
+    Raises: see `jacrev`.
     """
-    y, t = jvp(f, primals, tangents)
-    _, pullback = vjp(f, *primals)
-    ct = tree.map(np.conj, t) if loss is None else hvp(loss, (y,), (t,))
-    cts: tuple[Any, ...] = pullback(ct)
-    return cts if len(cts) > 1 else cts[0]
+    options = (has_aux, holomorphic, allow_int, chunk_size)
+    inner = transformation("hessian", f, argnums, argnames, *options, like="jacrev")
+    return transformation("hessian", inner, argnums, argnames, *options, like="jacfwd")
 
 
 def value_and_hessian(
@@ -167,14 +170,15 @@ def value_and_hessian(
         A function of the same arguments that returns ``(value, Hessian)``, with ``has_aux``
         ``((value, aux), Hessian)``.
     """
-    both = value_and_jacrev(f, argnums, argnames, has_aux, holomorphic, allow_int, chunk_size)
+    name, options = "value_and_hessian", (holomorphic, allow_int, chunk_size)
+    both = transformation(name, f, argnums, argnames, has_aux, *options, like="value_and_jacrev")
 
     @functools.wraps(f)
     def slope(*args: Any, **kwargs: Any) -> Any:
         value, jacobian = both(*args, **kwargs)
         return jacobian, value
 
-    outer = jacfwd(slope, argnums, argnames, True, holomorphic, allow_int, chunk_size)
+    outer = transformation(name, slope, argnums, argnames, True, *options, like="jacfwd")
 
     @functools.wraps(f)
     def value_and_hessian_f(*args: Any, **kwargs: Any) -> Any:
@@ -254,10 +258,10 @@ def _second(
         def twice(*ts: Any) -> Any:
             def slope(*xs: Any) -> Any:
                 nonlocal aux
-                _, t, aux = jvp(point, xs, ts, has_aux=True)
+                _, t, aux = push_forward(name, point, xs, ts, has_aux=True)
                 return t
 
-            return jvp(slope, point.xs, ts)[1]
+            return push_forward(name, slope, point.xs, ts)[1]
 
         columns = point.along(point.avals, twice, -1)
         if name == "laplacian":
@@ -292,16 +296,27 @@ def elementwise_grad(
         A function of the same arguments that returns a tree like the argument; it is a tuple if
         ``argnums`` or ``argnames`` are several. HIPS autograd has it under this name.
     """
-    selection = Selection(f, argnums, argnames, "elementwise_grad")
+    name = "elementwise_grad"
+    selection = Selection(f, argnums, argnames, name)
 
     @functools.wraps(f)
     def elementwise_grad_f(*args: Any, **kwargs: Any) -> Any:
+        @functools.wraps(f)
         def g(x: Any) -> Any:
             new_args, new_kwargs = selection.put(args, kwargs, x)
             out = f(*new_args, **new_kwargs)
-            return pair(out) if has_aux else (out, None)
+            return pair(out, name) if has_aux else (out, None)
 
-        y, pullback, aux = vjp(g, selection.take(args, kwargs), has_aux=True)
+        chosen = selection.take(args, kwargs)
+        y, pullback, aux = pull_back(name, g, (chosen,), has_aux=True)
+        turned = next((z for z in tree.leaves(y) if aval(z).dtype.kind == "c"), None)
+        if turned is not None and any(aval(x).dtype.kind != "c" for x in tree.leaves(chosen)):
+            raise DtypeError(
+                f"{name} wants a function that returns real arrays; {name_of(f)} does not.",
+                describe(turned),
+                "use fgrad.jvp with tangents of ones, or pass complex arguments to a holomorphic "
+                "function",
+            )
         ones = tree.map(lambda y: np.ones(aval(y).shape, aval(y).dtype), y)
         (ct,) = pullback(ones)
         return (ct, aux) if has_aux else ct

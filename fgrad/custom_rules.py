@@ -183,7 +183,7 @@ class custom_jvp(Custom):
             return ys, call.tangents(tangents_out, ys)
 
         p = jvp_primitive(self.__name__, call.run, leafwise)
-        return call.result(bind(p, call.leaves, {}))
+        return call.apply(p)
 
 
 # ------------------------------------------------------------------ custom_vjp
@@ -295,4 +295,4 @@ class custom_vjp(Custom):
             return call.cotangents_of_arguments(cts)
 
         p = vjp_primitive(self.__name__, call.run, forward, backward)
-        return call.result(bind(p, call.leaves, {}))
+        return call.apply(p)

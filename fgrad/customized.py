@@ -12,7 +12,7 @@ import numpy as np
 from . import tree
 from .arrays import INEXACT, PYTHON_SCALARS, aval, shape_of
 from .checks import check_like, say
-from .core import Tracer, check_function, full_lower, is_traceable
+from .core import Primitive, Tracer, bind, check_function, full_lower, is_traceable
 from .errors import ArgumentError, DtypeError, TracerConversionError, describe
 
 
@@ -92,7 +92,9 @@ class Call:
     """One call of a function with custom rules, as a function of the leaves of its arguments.
 
     Attributes:
-        leaves: those of the differentiable arguments.
+        leaves: those of the differentiable arguments, until `apply` has used them: the rules live
+            on with the tape or the graph, which keep what they need themselves.
+        count: how many there are.
         structure: that of the tuple of differentiable arguments.
         fixed: the nondiff arguments.
         out: the structure of the result, once it is known.
@@ -110,6 +112,7 @@ class Call:
                     "name the argument in nondiff_argnums, or nondiff_argnames",
                 )
         self._avals = [aval(x) for x in self.leaves]
+        self.count = len(self.leaves)
         self.out: Any = None
         self._moving: list[bool] = []
 
@@ -133,6 +136,11 @@ class Call:
                 )
         self._moving = [aval(y).dtype.kind in INEXACT for y in ys]
         return tuple(ys)
+
+    def apply(self, p: Primitive) -> Any:
+        """The result of the operation that this call is."""
+        leaves, self.leaves = self.leaves, []
+        return self.result(bind(p, leaves, {}))
 
     def result(self, leaves: Sequence[Any]) -> Any:
         """The result of these leaves."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import dis
 import importlib
 import importlib.util
+import itertools
+import linecache
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -32,8 +34,13 @@ def qualified(fn: Callable[..., Any]) -> str:
         return f"scipy.special.{name}" if is_special(fn) else name
     module = getattr(fn, "__module__", None) or "numpy"
     if module.startswith("scipy."):  # scipy.linalg._matfuncs, which is nobody's to import
-        return ".".join([*(part for part in module.split(".") if part[0] != "_"), name])
+        return f"{_public(module)}.{name}"
     return f"{module}.{name}".replace("numpy.", "np.", 1)
+
+
+def _public(module: str) -> str:
+    """The module that users import: ``scipy.linalg`` of ``scipy.linalg._matfuncs``."""
+    return ".".join(itertools.takewhile(lambda part: part[0] != "_", module.split(".")))
 
 
 def is_special(fn: Callable[..., Any]) -> bool:
@@ -72,7 +79,7 @@ def instead_of_scipy() -> str | None:
             inner = next((f for f in held if callable(f)), None)
             found = qualified(inner) if inner is not None else found
         elif module.startswith("scipy."):
-            found = ".".join([*module.split(".")[:2], _called(frame)])
+            found = f"{_public(module)}.{_called(frame)}"
         elif found and not module.startswith(("numpy", "fgrad.")):
             break
     words = (found or "").split(".")
@@ -87,9 +94,50 @@ def instead_of_scipy() -> str | None:
     return f"call fgrad.{found}, which differentiates (import fgrad.{home})"
 
 
+def _callee(frame: Any) -> Any:
+    """The function that a frame is calling, if its source says so by names; else None.
+
+    A function that is written in C has no frame of its own.
+    """
+    places = itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None)
+    line, _, column, _ = next(places, (None,) * 4)
+    if line is None or column is None:
+        return None
+    text = linecache.getline(frame.f_code.co_filename, line).encode()[column:].decode()
+    root, *names = text.partition("(")[0].split(".")
+    found = {**frame.f_globals, **frame.f_locals}.get(root)
+    for name in names:
+        # Properties of the user's objects are not for us to call.
+        look = getattr if isinstance(found, _PLAIN) else _stored
+        found = look(found, name.strip(), None)
+    return found
+
+
+#: What has its attributes without any code of the user's.
+_PLAIN = (type(sys), np.random.Generator, np.random.RandomState)
+
+
+def _stored(x: Any, name: str, default: Any) -> Any:
+    return getattr(x, "__dict__", {}).get(name, default)
+
+
 def instead_of_numpy() -> str | None:
     """What to type if NumPy's function, or writing into an array, asks for a plain array."""
     frame = sys._getframe(2)  # who made the array of the traced value
+    callee = _callee(frame)
+    if callee is np.arange:
+        return (
+            "np.arange has as many elements as its arguments say, so these must be plain: write "
+            "start + step * np.arange(n) with a plain n, or np.linspace(start, stop, n)"
+        )
+    if getattr(callee, "__module__", None) == "numpy.random" or isinstance(
+        getattr(callee, "__self__", None), (np.random.Generator, np.random.RandomState)
+    ):
+        return (
+            "NumPy's random numbers have no derivatives in their parameters: draw with "
+            "fgrad.random and a key, as in loc + scale * fgrad.random.normal(key, shape) or "
+            "fgrad.random.gamma(key, a, shape)"
+        )
     if dis.opname[frame.f_code.co_code[frame.f_lasti]] == "STORE_SUBSCR":
         return "a[i] = x writes into a plain array; a = fgrad.at(a)[i].set(x) makes a changed copy"
     name = None

@@ -15,14 +15,19 @@ import numpy as np
 
 __all__ = [
     "ArgumentError",
+    "CheckError",
     "ConvergenceError",
     "DomainError",
     "DtypeError",
     "EscapedTracerError",
     "FgradError",
+    "FileError",
     "GraphError",
     "KeyReuseError",
+    "MissingPackageError",
     "NoRuleError",
+    "NonFiniteError",
+    "NonFiniteError",
     "ShapeError",
     "TracerConversionError",
     "TreeError",
@@ -89,8 +94,34 @@ class EscapedTracerError(FgradError, RuntimeError):
     """A tracer was used after the transformation that made it had ended."""
 
 
+class CheckError(FgradError, ValueError):
+    """A check of the user's own, `fgrad.debug.check`, doesn't hold."""
+
+
+class NonFiniteError(FgradError, FloatingPointError):
+    """A result holds NaN or infinity, where the user has asked to be told; see `debug_nans`.
+
+    Attributes:
+        explanation: what `fgrad.explain_nonfinite` says of it.
+    """
+
+    explanation: Any = None
+
+
 class ConvergenceError(FgradError, ArithmeticError):
     """A solver has found no solution that could be differentiated."""
+
+
+class FileError(FgradError, ValueError):
+    """A file is damaged, or holds something else than was wanted."""
+
+
+class MissingPackageError(FgradError, ImportError):
+    """A function needs a package that isn't installed."""
+
+
+class NonFiniteError(FgradError, ArithmeticError):
+    """A computation has run into a NaN or an infinity, with which it would be no use to go on."""
 
 
 class GraphError(FgradError, ValueError):

@@ -11,6 +11,7 @@ from . import tree
 from .arrays import Aval, aval, shape_of
 from .core import Params, Primitive, Tracer, bind, is_traceable
 from .errors import GraphError, describe
+from .scopes import named_scope
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -55,6 +56,8 @@ class Equation:
     operands: tuple[Var | Const, ...]
     params: Params
     outputs: tuple[Var, ...]
+    #: The names of the scopes it was in, ``outer/inner``; see `named_scope`.
+    scope: str = ""
 
 
 class Graph:
@@ -111,7 +114,12 @@ class Graph:
             return env[a] if isinstance(a, Var) else a.value
 
         for eqn in self.equations:
-            ans = bind(eqn.primitive, [read(a) for a in eqn.operands], eqn.params)
+            operands = [read(a) for a in eqn.operands]
+            if eqn.scope:
+                with named_scope(eqn.scope):
+                    ans = bind(eqn.primitive, operands, eqn.params)
+            else:
+                ans = bind(eqn.primitive, operands, eqn.params)
             answers = ans if eqn.primitive.several else (ans,)
             env.update(zip(eqn.outputs, answers, strict=True))
         results = [env[a] if isinstance(a, Var) else _fresh(a.value) for a in self.outputs]
@@ -169,7 +177,9 @@ class Graph:
         args = [self._operand(a) for a in eqn.operands]
         inner = {k: v for k, v in eqn.params.items() if isinstance(v, Graph)}
         args += [f"{k}={_param(v)}" for k, v in eqn.params.items() if k not in inner]
-        lines = [f"  {outs} = {eqn.primitive.name}({', '.join(args)})"]
+        assigned = f"{outs} = " if outs else ""
+        lines = [f"  {assigned}{eqn.primitive.name}({', '.join(args)})"]
+        lines[0] += f"  # {eqn.scope}" if eqn.scope else ""
         lines += [f"    {k} = {graph}".replace("\n", "\n    ") for k, graph in inner.items()]
         return "\n".join(lines)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import tree
-from .arrays import PYTHON_SCALARS, aval, shape_of
+from .arrays import INEXACT, PYTHON_SCALARS, aval, shape_of
 from .checks import check_like, pair
-from .core import Refusing, check_function
-from .derivatives import jvp, vjp
+from .core import Refusing, check_function, rerun
+from .derivatives import pull_back, push_forward
 from .errors import ArgumentError, describe, name_of
 from .graph import Graph
+from .ops.casts import known
 from .stage import StageTracer, make_graph
 
 
@@ -86,15 +88,17 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     Raises:
         DtypeError: an argument has a leaf without derivatives.
     """
-    check_function(f, "linearize")
+    check_function(f, "linearize", direct=True)
     value: Any = None
     aux: Any = None
 
+    @functools.wraps(f)
+    def with_aux(*xs: Any) -> Any:
+        return pair(f(*xs), "linearize") if has_aux else (f(*xs), None)
+
     def push(*tangents: Any) -> Any:
         nonlocal value, aux
-        value, t, aux = jvp(
-            lambda *xs: pair(f(*xs)) if has_aux else (f(*xs), None), primals, tangents, has_aux=True
-        )
+        value, t, aux = push_forward("linearize", with_aux, primals, tangents, has_aux=True)
         return t
 
     zeros = tree.map(lambda x: np.zeros(shape_of(x), aval(x).dtype), primals)
@@ -121,17 +125,49 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., Any]
         For complex numbers it is the transpose, not the adjoint, as in JAX.
 
     Raises:
-        ArgumentError: ``f`` isn't 0 at 0.
+        ArgumentError: ``f`` isn't linear, as three more calls of it on random numbers show.
     """
-    check_function(f, "linear_transpose")
+    check_function(f, "linear_transpose", direct=True)
     zeros = tree.map(lambda x: np.zeros(shape_of(x), aval(x).dtype), primals)
-    y, pullback = vjp(f, *zeros)
+    y, pullback = pull_back("linear_transpose", f, zeros)
     for path, leaf in tree.leaves_with_path(y):
-        if bool(np.any(leaf != 0)):
+        value = known(leaf)
+        if value is not None and bool(np.any(value != 0)):
             where = f" at {tree.path_str(path)}" if path else ""
             raise ArgumentError(
                 f"linear_transpose wants a linear function; {name_of(f)} is not 0 at 0.",
                 f"{describe(leaf)}{where} that is not zero",
                 "take the constant part away, or use fgrad.vjp for the derivative at a point",
             )
+    _check_linear(f, zeros)
     return pullback
+
+
+def _check_linear(f: Callable[..., Any], like: Any) -> None:
+    """Refuse what is 0 at 0 and not linear, such as a square: f(v - 2 u) is f(v) - 2 f(u)."""
+    rng = np.random.default_rng(0)
+
+    def draw(x: Any) -> Any:
+        x = np.asarray(x)
+        parts = rng.normal(size=(2, *x.shape))
+        return (parts[0] + 1j * parts[1] if x.dtype.kind == "c" else parts[0]).astype(x.dtype)
+
+    u, v = tree.map(draw, like), tree.map(draw, like)
+    mixed = tree.map(lambda a, b: (b - 2 * a).astype(a.dtype), u, v)
+    results = [tree.leaves_with_path(rerun(f, *xs)) for xs in (u, v, mixed)]
+    for (path, at_u), (_, at_v), (_, got) in zip(*results, strict=True):
+        values = [known(y) for y in (at_u, at_v, got)]
+        if any(y is None for y in values) or aval(got).dtype.kind not in INEXACT:
+            continue  # under vmap, or in a graph, the values can't be known
+        a, b, c = values
+        scale = np.max(np.abs(a), initial=0.0) + np.max(np.abs(b), initial=0.0)
+        # Wide enough for any rounding; what isn't linear is off by about the values themselves.
+        off = np.max(np.abs(c - (b - 2 * a)), initial=0.0)
+        if off > scale * float(np.finfo(aval(got).dtype).eps) ** 0.25:
+            where = f" at {tree.path_str(path)}" if path else ""
+            raise ArgumentError(
+                f"linear_transpose wants a linear function; {name_of(f)} is not linear.",
+                f"f(v - 2 u) that differs from f(v) - 2 f(u) by {float(off):.3g}{where}",
+                "take the derivative at a point, which is linear: fgrad.vjp(f, x), or "
+                "fgrad.linearize(f, x)",
+            )

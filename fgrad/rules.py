@@ -251,7 +251,7 @@ def multilinear(
         p = Primitive(
             name=name or name_of_function(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
             needs=needs, keep=() if variadic else _keep(needs, 2), shaped=True,
-            pull=() if variadic else transposes,
+            pull=() if variadic else transposes, multilinear=True,
         )  # fmt: skip
         if p.pull:
             return declare_front(fn, p, pair_front(p, canonical), operator_of(p))

@@ -9,23 +9,46 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+import numpy as np
+
 from . import tree
 from .arrays import aval, check_operand, is_array, ndarray
 from .checks import run
 from .core import (
+    EFFECTS,
     Params,
     Primitive,
     Trace,
     Tracer,
     bind,
     check_function,
+    effects,
     is_traceable,
     refuse_captured,
     refuse_finished,
 )
 from .errors import ArgumentError, TracerConversionError, describe
 from .graph import Const, Equation, Graph, Var
+from .scopes import SCOPES
 from .tracer import ArrayTracer
+
+#: Copying fewer bytes than this again is quicker than to look whether they have changed.
+LARGE = 1 << 14
+
+
+def same_bits(x: Any, y: Any) -> bool:
+    """Whether two arrays are the same to the last bit; 0.0 and -0.0 aren't.
+
+    >>> import numpy as np
+    >>> same_bits(np.array([np.nan]), np.array([np.nan])), same_bits(np.zeros(1), -np.zeros(1))
+    (True, False)
+    """
+    if x.dtype.kind == "c":
+        return same_bits(x.real, y.real) and same_bits(x.imag, y.imag)
+    if x.dtype != y.dtype or x.itemsize not in (1, 2, 4, 8):  # bits of a long double mean nothing
+        return False
+    bits = f"u{x.itemsize}"
+    return bool(np.array_equal(x.view(bits), y.view(bits)))
 
 
 class StageTracer(ArrayTracer):
@@ -38,7 +61,8 @@ class StageTracer(ArrayTracer):
         raise TracerConversionError(
             "A graph is made for all values of its inputs, so a value in it has no truth value.",
             repr(self),
-            "choose between arrays with np.where(condition, x, y), or make the condition depend "
+            "write the `if` as fgrad.cond(condition, f, g, x), the loop as fgrad.while_loop; "
+            "choose between arrays with np.where(condition, x, y); or make the condition depend "
             "on shapes or on arguments that are captured, not passed",
         )
 
@@ -50,6 +74,9 @@ class Stage(Trace):
         super().__init__(name, fn)
         self.equations: list[Equation] = []
         self.variables = 0
+        #: Large captured arrays by id, each with its copy.
+        self.copies: dict[int, tuple[Any, Const]] = {}
+        self.outside = len(SCOPES.get())
 
     def tracer(self, value: Any) -> StageTracer:
         """A new variable that stands for ``value``."""
@@ -59,16 +86,31 @@ class Stage(Trace):
         self.variables += 1
         return x
 
+    @property
+    def scope(self) -> str:
+        """The names of the scopes that the recorded function is in."""
+        return "/".join(SCOPES.get()[self.outside :])
+
     def operand(self, x: Any) -> Var | Const:
         """The variable of a tracer of this trace; anything else as a constant.
 
-        A constant is copied: ``y = x * c; c[:] = 7; return y`` must not record the seven.
+        A constant is copied: ``y = x * c; c[:] = 7; return y`` must not record the seven. A large
+        one is copied once, as long as it doesn't change.
         """
         if type(x) is StageTracer and x.owner is self:
             return x.slot
-        return Const(x.copy("K") if type(x) is ndarray else x)
+        if type(x) is not ndarray:
+            return Const(x)
+        if x.nbytes < LARGE:
+            return Const(x.copy("K"))
+        known = self.copies.get(id(x))
+        if known is None or not same_bits(x, known[1].value):
+            known = self.copies[id(x)] = x, Const(x.copy("K"))
+        return known[1]
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
+        if p.effect and EFFECTS.get() != "now":
+            return p.impl(*operands, **params)
         below = []
         for x in operands:
             mine = type(x) is StageTracer and x.owner is self
@@ -76,11 +118,15 @@ class Stage(Trace):
                 check_operand(x, p.name)
             below.append(x.value if mine else x)
         names = tuple(self.operand(x) for x in operands)
-        ans = bind(p, below, params)
-        if p.both is not None:
+        if p.both is None and not p.effect:
+            ans = bind(p, below, params)
+        else:
+            with effects("later"):
+                ans = bind(p, below, params)
             refuse_captured(p, ans, self)
         outs = tuple(map(self.tracer, ans if p.several else (ans,)))
-        self.equations.append(Equation(p, names, dict(params), tuple(x.slot for x in outs)))
+        answers = tuple(x.slot for x in outs)
+        self.equations.append(Equation(p, names, dict(params), answers, self.scope))
         return outs if p.several else outs[0]
 
 

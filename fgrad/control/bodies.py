@@ -19,10 +19,12 @@ from ..arrays import INEXACT, Aval, aval, check_operand, ndarray
 from ..checks import say
 from ..closures import example, explicit
 from ..core import (
+    EFFECTS,
     Params,
     Primitive,
     Tracer,
     bind,
+    effects,
     full_lower,
     is_traceable,
     refuse_captured,
@@ -108,19 +110,26 @@ class Probe(Stage):
                 "compute it before, and let the function close over the result; or write the "
                 "loop in Python",
             )
+        if p.effect and EFFECTS.get() != "now":
+            return p.impl(*operands, **params)
         below = []
         for x in operands:
             if not isinstance(x, Tracer):
                 check_operand(x, p.name)
             below.append(x.value if isinstance(x, Tracer) and x.owner is self else example(x))
-        ans = p.impl(*below, **params)
+        if p.both is None and not p.effect:
+            ans = p.impl(*below, **params)
+        else:
+            with effects("later"):
+                ans = p.impl(*below, **params)
         answers = ans if p.several else (ans,)
         for y in answers:  # of a function with rules of its own, which closes over a traced value
             if isinstance(y, Tracer):
                 refuse_captured(p, (y,), y.owner)
         outs = tuple(map(self.tracer, answers))
         ins = tuple(map(self.operand, operands))
-        self.equations.append(Equation(p, ins, dict(params), tuple(x.slot for x in outs)))
+        names = tuple(x.slot for x in outs)
+        self.equations.append(Equation(p, ins, dict(params), names, self.scope))
         return outs if p.several else outs[0]
 
     def open(self, x: Any, found: dict[int, tuple[Any, Any]], depth: int = 4) -> Any:

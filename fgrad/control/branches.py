@@ -16,7 +16,7 @@ from .. import tree
 from ..arrays import aval, ndim_of, shape_of
 from ..batch import vmap
 from ..closures import example
-from ..core import Params, Primitive, bind, is_traceable, refuse_finished
+from ..core import Params, Primitive, bind, is_traceable, refuse_finished, rerun
 from ..derivatives import jvp, vjp
 from ..errors import ArgumentError, DtypeError, ShapeError, describe, name_of
 from ..ops.casts import stop_gradient_leaf
@@ -140,8 +140,6 @@ def _choose(p: Primitive, index: Any, named: dict[str, Callable[..., Any]], oper
     dtypes = _agreed(p.name, list(named.values()), recorded)
     if dtypes is not None:
         recorded = Recorded(p.name, [_converted(f, dtypes) for f in fns], fronts)
-    if not recorded.structures[0].num_leaves:
-        return tree.unflatten(recorded.structures[0], [])
     params = dict(zip(named, recorded.graphs, strict=True))
     ys = bind(p, (index, *xs, *recorded.captured), params)
     return tree.unflatten(recorded.structures[0], ys)
@@ -281,7 +279,7 @@ def _backward(
 
         def pull(body: Body, *all_: Any) -> Any:
             ys, cs = all_[:n], all_[n:]
-            f = lambda *ms: chosen(body(replaced(ys, moving, ms)), results)  # noqa: E731
+            f = lambda *ms: chosen(rerun(body, replaced(ys, moving, ms)), results)  # noqa: E731
             return vjp(f, *chosen(ys, moving))[1](list(cs))
 
         p = _COND if "false" in params else _SWITCH

@@ -19,7 +19,7 @@ import numpy as np
 from ..arrays import Aval, aval, shape_of
 from ..batch import vmap
 from ..closures import example
-from ..core import Params, Primitive, bind
+from ..core import Params, Primitive, bind, rerun
 from ..derivatives import jvp, vjp
 from .bodies import (
     Code,
@@ -253,7 +253,7 @@ def pull_through(
         def pulled(cs: Leaves, sums: Leaves, gs: Leaves, ins: Leaves) -> list[Any]:
             cts = {**dict(zip(of_carry, cs, strict=True)), **dict(zip(given, gs, strict=True))}
             _, pullback = vjp(
-                lambda *zs: chosen(body([*front, *replaced(ins, wanted, zs)]), results),
+                lambda *zs: chosen(rerun(body, [*front, *replaced(ins, wanted, zs)]), results),
                 *chosen(ins, wanted),
             )
             found = pullback([cts.get(k, zeros(layout.answers[k])) for k in results])

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import aval
+from ..core import rerun
 from ..derivatives import vjp
 from ..errors import ArgumentError, describe
 from ..graph import Graph
@@ -129,7 +130,7 @@ def blocks(layout: Any, xs: Leaves, run: Callable[..., Any]) -> Any:
             live = [k for k in results if k < c or k in g]
 
             def f(*ms: Any) -> Any:
-                return chosen(run(params, replaced(operands, moving, ms)), live)
+                return chosen(rerun(run, params, replaced(operands, moving, ms)), live)
 
             _, pullback = vjp(f, *chosen(operands, moving))
             found = pullback([cts[k] if k < c else g[k][here] for k in live])
@@ -154,7 +155,7 @@ def blocks(layout: Any, xs: Leaves, run: Callable[..., Any]) -> Any:
             free = 0 if schedule.snapshots is None else max(schedule.snapshots - len(stack), 0)
             ahead = schedule.ahead(end - begin, free)
             params, operands, _ = steps(carry, inputs, begin, begin + ahead)
-            stack.append((begin + ahead, run(params, operands)[:c]))
+            stack.append((begin + ahead, rerun(run, params, operands)[:c]))
         out: list[Any] = [None] * len(xs)
         for i in moving:
             if i < c:
