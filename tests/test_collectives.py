@@ -101,3 +101,26 @@ def test_without_the_axis():
         vmap(lambda x: psum("spam", "i"), axis_name="i")(X)
     with pytest.raises(ArgumentError, match="named axis to meet on"):
         vmap(lambda x: x, axis_name="i", chunk_size=2)(X)
+
+
+def test_extremes_of_all_dtypes_and_infinities():
+    for dtype in (np.uint8, np.int8, np.int64, bool, np.float32):
+        x = np.array([0, 3, 1]).astype(dtype)
+        x[0] = np.iinfo(dtype).min if dtype in (np.int8, np.int64) else 0
+        for f, want in ((pmax, x.max()), (pmin, x.min())):
+            got = vmap(lambda x, f=f: f(x, "i"), axis_name="i")(x)
+            assert (got.dtype, got.tolist()) == (x.dtype, [want] * 3)
+    x = np.array([1.0, np.inf, -np.inf])
+    for f, want in ((pmax, np.inf), (pmin, -np.inf)):
+        g = lambda x, f=f: vmap(lambda x: f(x, "i"), axis_name="i")(x)  # noqa: E731
+        np.testing.assert_array_equal(g(x), want)
+        np.testing.assert_array_equal(grad(lambda x, g=g: g(x)[0])(x), x == want)
+    assert vmap(lambda x: psum(x, "i"), axis_name="i")(x > 0).tolist() == [2] * 3
+
+
+def test_several_axes_at_once():
+    for f, whole in ((psum, np.sum), (pmean, np.mean), (pmax, np.max), (pmin, np.min)):
+        both = vmap(vmap(lambda x, f=f: f(x, ("i", "j")), axis_name="j"), axis_name="i")
+        np.testing.assert_allclose(both(X), np.full_like(X, whole(X)))
+    with pytest.raises(ArgumentError, match="'k'; the axes"):
+        vmap(lambda x: pmean(x, ("i", "k")), axis_name="i")(X)

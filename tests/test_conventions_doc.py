@@ -27,12 +27,14 @@ def mutate_small_then_pull_back():
 NAMES = {
     "np": np, "a": np.array, "f32": np.float32, "grad": fgrad.grad, "jvp": fgrad.jvp,
     "cond": fgrad.cond, "switch": fgrad.switch, "scan": fgrad.scan, "vmap": fgrad.vmap,
-    "fori_loop": fgrad.fori_loop, "select": fgrad.select,
+    "fori_loop": fgrad.fori_loop, "select": fgrad.select, "root": fgrad.root,
+    "fixed_point": fgrad.fixed_point, "implicit": fgrad.implicit,
     "sp": scipy.special, "special": fgrad.scipy.special,
     "stats": fgrad.scipy.stats, "ndimage": fgrad.scipy.ndimage, "signal": fgrad.scipy.signal,
     "random": fgrad.random, "optimize": fgrad.scipy.optimize, "integrate": fgrad.scipy.integrate,
     "interpolate": fgrad.scipy.interpolate, "vq": fgrad.scipy.cluster.vq.vq,
     "Rotation": fgrad.scipy.spatial.transform.Rotation,
+    "jet": fgrad.jet, "eval_shape": fgrad.eval_shape,
     "mutate_small_then_pull_back": mutate_small_then_pull_back,
 }  # fmt: skip
 

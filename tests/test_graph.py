@@ -150,6 +150,35 @@ def test_what_is_captured_is_a_constant():
     np.testing.assert_array_equal(constants[0].value, [1.0, 2.0, 3.0])
 
 
+def constants_of(graph):
+    return [a.value for e in graph.equations for a in e.operands if isinstance(a, Const)]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.complex64, np.int16, ">f8"])
+def test_a_large_constant_is_copied_once(dtype):
+    c = np.full((200, 100), 3 if dtype == np.int16 else np.nan).astype(dtype).T
+    graph = make_graph(lambda x: (c @ x) + c @ np.cos(x))(np.ones(200))
+    first, second = constants_of(graph)
+    assert first is second
+    assert not np.shares_memory(first, c)
+
+
+@pytest.mark.parametrize("size", [3, 30_000])  # those of few bytes are copied for each use
+@pytest.mark.parametrize("new", [7.0, -0.0, np.nan])
+def test_constants_that_change_while_a_graph_is_made_are_those_of_their_time(size, new):
+    def f(x):
+        c = np.zeros(size)
+        y = x * c
+        c[-1] = new
+        z = x / c
+        c.shape = (size, 1)
+        return y[-1], z[-1], (x + c[:, 0])[-1]
+
+    with np.errstate(all="ignore"):
+        graph = make_graph(f)(np.ones(size))
+        same(graph(np.ones(size)), f(np.ones(size)))
+
+
 # ------------------------------------------------------------------ malformed graphs
 def variables(n):
     return [Var(i, Aval((), np.dtype(float))) for i in range(n)]

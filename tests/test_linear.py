@@ -78,3 +78,27 @@ def test_linear_transpose():
     np.testing.assert_array_equal(z, 1j * X)
     with pytest.raises(ArgumentError, match="is not 0 at 0"):
         linear_transpose(lambda x: x + 1, X)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [np.square, np.abs, np.median, lambda x: x * np.sin(x), lambda x: {"a": x, "b": x[0] * x[1]},
+     lambda x: np.maximum(x, 0.0), np.sort, lambda x: x + 1e-3 * x**2],
+)  # fmt: skip
+def test_what_is_not_linear_is_refused(f):
+    with pytest.raises(ArgumentError, match=r"is not linear(.|\n)*by (.|\n)*fgrad\.linearize"):
+        linear_transpose(f, X)
+
+
+def test_what_is_linear_is_not_refused():
+    for dtype in (np.float16, np.float32, np.float64, np.complex64):
+        x = (1 + np.arange(64)).astype(dtype)
+        for f in (
+            lambda x: 1e3 * x - 1e3 * x + x, np.fft.fft, lambda x: np.cumsum(x[::-1]),
+            lambda x: np.where(np.arange(64) % 2, x, 0), np.conj, lambda x: (x, None),
+        ):  # fmt: skip
+            linear_transpose(f, x)
+    linear_transpose(lambda x: x, np.zeros((0, 3)))
+    rows = vmap(lambda w: linear_transpose(lambda x: w * x, X)(X)[0])(np.array([1.0, 2.0]))
+    np.testing.assert_array_equal(rows, [X, 2 * X])
+    assert make_graph(lambda w: linear_transpose(lambda x: w * x, 1.0)(1.0)[0])(2.0)(3.0) == 3.0
