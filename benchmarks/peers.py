@@ -8,6 +8,7 @@ It raises `Unsupported` where the library has no such derivative, ImportError if
 from __future__ import annotations
 
 import importlib
+import shutil
 import warnings
 from collections.abc import Callable
 from importlib import metadata
@@ -43,18 +44,33 @@ def hand(work: Any) -> Ready:
 
 def fgrad(work: Any) -> Ready:
     """fgrad, on plain `numpy`."""
+    fn, arguments = _fgrad_function(work)
+    return lambda: fn(*arguments), same
+
+
+def fgrad_jit(work: Any) -> Ready:
+    """fgrad.jit, compiled before it is timed."""
+    import fgrad as fg
+
+    fn, arguments = _fgrad_function(work)
+    compiled = fg.jit(fn)
+    return lambda: compiled(*arguments), same
+
+
+def _fgrad_function(work: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """The derivative, and what it is called with."""
     import fgrad as fg
 
     params, data, v = work.params, work.data, work.direction
     loss = work.loss(np)
     if work.want == "value_and_grad":
-        value_and_grad = fg.value_and_grad(loss)
-        return lambda: value_and_grad(params, *data), same
+        return fg.value_and_grad(loss), (params, *data)
     gradient = fg.grad(loss)
     if work.want == "hvp_forward":
-        return lambda: fg.jvp(lambda w: gradient(w, *data), (params,), (v,))[1], same
-    product = fg.grad(lambda w: np.sum(gradient(w, *data) * v))
-    return lambda: product(params), same
+        forward = lambda w, v, *data: fg.jvp(lambda w: gradient(w, *data), (w,), (v,))[1]  # noqa: E731
+        return forward, (params, v, *data)
+    product = fg.grad(lambda w, v, *data: np.sum(gradient(w, *data) * v))
+    return product, (params, v, *data)
 
 
 def autograd(work: Any) -> Ready:
@@ -146,6 +162,19 @@ def torch_func(work: Any) -> Ready:
     return lambda: product(params), _torch_numpy
 
 
+def torch_compile(work: Any) -> Ready:
+    """torch.compile of torch.func's derivative; it needs a compiler of C++."""
+    import torch
+
+    if work.want != "value_and_grad" or shutil.which("g++") is None:
+        raise Unsupported("no compiler, or no such derivative")
+    torch.set_num_threads(1)
+    params = tree_map(torch.tensor, work.params)
+    data = [torch.tensor(x) for x in work.data]
+    compiled = torch.compile(torch.func.grad_and_value(work.loss(torch)))
+    return lambda: compiled(params, *data)[::-1], _torch_numpy
+
+
 # ---------------------------------------------------------------- JAX
 def _jax_function(work: Any) -> tuple[Any, Callable[..., Any], Callable[[Any], Any]]:
     """JAX, the function of parameters and data, and what makes JAX arrays of a tree of arrays."""
@@ -198,17 +227,22 @@ def jax_jit_numpy(work: Any) -> Ready:
 PEERS: dict[str, tuple[str, Callable[[Any], Ready]]] = {
     "hand": ("numpy", hand),
     "fgrad": ("fgrad", fgrad),
+    "fgrad.jit": ("fgrad", fgrad_jit),
     "autograd": ("autograd", autograd),
     "mygrad": ("mygrad", mygrad),
     "torch eager": ("torch", torch_eager),
     "torch.func": ("torch", torch_func),
+    "torch.compile": ("torch", torch_compile),
     "jax eager": ("jax", jax_eager),
     "jax.jit": ("jax", jax_jit),
     "jax.jit, NumPy in and out": ("jax", jax_jit_numpy),
 }
 
 #: Peers whose arrays are NumPy's, which reports them to tracemalloc.
-NUMPY_PEERS = ("hand", "fgrad", "autograd", "mygrad")
+NUMPY_PEERS = ("hand", "fgrad", "fgrad.jit", "autograd", "mygrad")
+
+#: Peers that compile, which takes time at the first call.
+COMPILERS = ("fgrad.jit", "torch.compile", "jax.jit")
 
 
 def installed(names: list[str]) -> dict[str, str]:

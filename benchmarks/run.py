@@ -17,12 +17,13 @@ assert one_thread.DONE  # its import comes before NumPy's
 import argparse  # noqa: E402
 import platform  # noqa: E402
 import sys  # noqa: E402
+import time  # noqa: E402
 import warnings  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from measure import Call, Mismatch, Timing, check, interleave, peak_memory  # noqa: E402
-from peers import NUMPY_PEERS, PEERS, Unsupported, installed, versions  # noqa: E402
+from peers import COMPILERS, NUMPY_PEERS, PEERS, Unsupported, installed, versions  # noqa: E402
 from workloads import Workload, chains, tiny, tiny_chains, workloads  # noqa: E402
 
 README = Path(__file__).with_name("README.md")
@@ -68,7 +69,7 @@ def duration(seconds: float) -> str:
 
 def time_table(works: Sequence[Workload], names: Sequence[str], seconds: float) -> list[Row]:
     """Ratios of time, a row for each workload."""
-    rows = [["value and gradient of", "hand", *names[1:], "aim for fgrad"]]
+    rows = [["value and gradient of", "hand", *names[1:], "aim for fgrad", "for fgrad.jit"]]
     for work in works:
         calls, missing = ready(work, names)
         timings = interleave(calls, seconds)
@@ -76,8 +77,8 @@ def time_table(works: Sequence[Workload], names: Sequence[str], seconds: float) 
             time_cell(timings[name]) if name in timings else missing.get(name, "")
             for name in names[1:]
         ]
-        aim = "" if work.aim is None else f"{work.aim:.2f}"
-        rows.append([work.title, duration(timings["hand"].cpu), *cells, aim])
+        aims = ["" if aim is None else f"{aim:.2f}" for aim in (work.aim, work.jit_aim)]
+        rows.append([work.title, duration(timings["hand"].cpu), *cells, *aims])
         show(rows[-1], rows[0], timings["hand"].rounds)
     return rows
 
@@ -97,6 +98,35 @@ def memory_table(works: Sequence[Workload], names: Sequence[str]) -> list[Row]:
         rows.append([work.title, f"{peaks['hand'] / 2**20:.1f} MiB", *cells, aim])
         show(rows[-1], rows[0])
     return rows
+
+
+def compile_table(works: Sequence[Workload], names: Sequence[str]) -> list[Row]:
+    """Wall time of the first call, for the peers that compile; the second call's in brackets."""
+    names = [name for name in names if name in COMPILERS]
+    rows = [["first call of", *names]]
+    for work in works:
+        cells = []
+        for name in names:
+            if name in work.slow:
+                cells.append("slow")
+                continue
+            try:
+                call, _ = PEERS[name][1](work)
+            except Unsupported:
+                cells.append("-")
+                continue
+            first, second = wall(call), wall(call)
+            cells.append(f"{duration(first)} ({duration(second)})")
+        rows.append([work.title, *cells])
+        show(rows[-1], rows[0])
+    return rows
+
+
+def wall(call: Call) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def chain_table(works: Sequence[Workload], names: Sequence[str], seconds: float) -> list[Row]:
@@ -191,6 +221,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(about)
     tables = []
     if works:
+        # Before they are timed: the first call in this process is what is measured.
+        if any(name in COMPILERS for name in names):
+            tables.append(compile_table(works, names))
         tables.append(time_table(works, names, args.seconds))
     if any(work.memory for work in works):
         tables.append(memory_table([work for work in works if work.memory], names))

@@ -18,9 +18,10 @@ TINY = [*workloads.tiny(), *workloads.tiny_chains()]
 @pytest.mark.parametrize("work", TINY, ids=lambda work: work.name)
 def test_fgrad_has_the_derivative_written_by_hand(work):
     by_hand, _ = peers.hand(work)
-    by_fgrad, _ = peers.fgrad(work)
-    measure.check(by_fgrad(), by_hand(), work.tolerance)
-    measure.check(by_fgrad(), by_hand(), work.tolerance)
+    for peer in (peers.fgrad, peers.fgrad_jit):
+        by_fgrad, _ = peer(work)
+        measure.check(by_fgrad(), by_hand(), work.tolerance)
+        measure.check(by_fgrad(), by_hand(), work.tolerance)
 
 
 def test_all_workloads_have_a_tiny_twin():
@@ -47,7 +48,7 @@ def script(name, *args):
 
 
 def test_run_prints_a_row_for_each_workload():
-    out = script("run.py", "--tiny", "--peers", "hand,fgrad", "--seconds", "0.001")
+    out = script("run.py", "--tiny", "--peers", "hand,fgrad,fgrad.jit", "--seconds", "0.001")
     for work in TINY:
         assert work.title in out
 
@@ -55,3 +56,9 @@ def test_run_prints_a_row_for_each_workload():
 def test_profile_ops_prints_a_row_for_each_operation():
     out = script("profile_ops.py", "--only", "tanh,matmul", "--seconds", "0.001")
     assert out.count("tanh") == out.count("matmul") == 2
+
+
+def test_per_example_prints_a_row_for_a_library():
+    out = script("per_example.py", "--only", "fgrad", "--batch", "8", "--seconds", "0.001")
+    assert out.splitlines()[-1].startswith("| fgrad |")
+    assert out.splitlines()[-1].count("|") == 6

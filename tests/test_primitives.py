@@ -8,7 +8,7 @@ import pytest
 import fgrad
 from fgrad.core import FRONTS, PRIMITIVES
 
-from . import laws, laws_of_vmap
+from . import laws, laws_of_jit, laws_of_vmap
 from .examples import FACTS, TABLE
 
 SMOOTH = [row for row in TABLE if row.kind != "constant"]
@@ -82,6 +82,13 @@ def test_vmap_under_and_over_derivatives(row):
 @each(TABLE)
 def test_a_graph_is_the_function_on_other_data(row):
     laws.staging(row)
+
+
+@each(TABLE)
+def test_the_compiled_function_is_the_function(row):
+    laws_of_jit.compiled(row)
+    if row.complex:
+        laws_of_jit.compiled(row, np.complex128)
 
 
 @each(SMOOTH)

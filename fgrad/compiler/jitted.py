@@ -1,0 +1,235 @@
+"""`jit`: functions compiled to straight NumPy code."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .. import tree
+from ..core import Tracer, check_function, refuse_finished, watcher
+from ..errors import ArgumentError, TracerConversionError, describe, name_of
+from ..graph import Graph
+from ..stage import make_graph
+from . import report
+from .passes import Options
+from .paths import Recording
+from .recording import OuterValue
+from .signature import Signature, check_static, positional
+from .specs import Spec, record
+from .transformed import Flat, is_recorded, transformed
+
+#: So many paths through truth values are compiled before the rest is left to run as it is.
+PATHS = 64
+
+#: So many programs are kept; beyond, those that were made first are forgotten.
+PROGRAMS = 256
+
+#: A function that is compiled for so many calls in a row is not worth compiling.
+RETRACES = 16
+
+
+class Jitted:
+    """A compiled function; made by `jit`."""
+
+    def __init__(
+        self, f: Callable[..., Any], static: frozenset[Any], strict: bool, options: Options,
+        max_paths: int,
+    ) -> None:  # fmt: skip
+        functools.update_wrapper(self, f)
+        self._f, self._static, self._strict = f, static, strict
+        self._options, self._max_paths = options, max_paths
+        self._specs: list[Spec] = []
+        self._misses: list[str] = []
+        self._in_a_row = 0
+        self._lock = threading.RLock()
+        self._derived: dict[Any, Any] = {}
+        self._run: Callable[..., Any] = self._miss
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function's result."""
+        if (watch := watcher()) is not None:
+            return watch(self._f, args, kwargs)
+        return self._run(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<jit of {name_of(self._f)}>"
+
+    def __reduce__(self) -> Any:
+        options = self._f, self._static, self._strict, self._options, self._max_paths
+        return Jitted, options
+
+    # ------------------------------------------------------------------ a call of a new kind
+    def _miss(self, *args: Any, **kwargs: Any) -> Any:
+        """Record, compile, and give the result of the recorded run."""
+        leaves = tree.leaves((args, kwargs))
+        traced = [x for x in leaves if isinstance(x, Tracer)]
+        for x in traced:
+            refuse_finished(x, "jit")
+        if traced:
+            if any(map(is_recorded, traced)):
+                return self._f(*args, **kwargs)  # a part of the program that is being made
+            return transformed(self, args, kwargs)
+        known = len(self._misses)
+        try:
+            signature, recording, result = self._recorded(args, kwargs)
+        except OuterValue:
+            return self._f(*args, **kwargs)
+        with self._lock:
+            # Another thread may have been here while this one recorded.
+            if known == len(self._misses) or not any(s.takes(args, kwargs) for s in self._specs):
+                self._enter(signature, recording)
+        return result
+
+    def _enter(self, signature: Signature, recording: Recording) -> None:
+        spec = Spec(
+            self._f, signature, recording, self._options, self._max_paths, self._strict,
+            self._specs[-1].code if self._specs else self._miss, self._lock,
+        )  # fmt: skip
+        self._note(signature)
+        self._specs.append(spec)
+        if len(self._specs) > PROGRAMS:
+            del self._specs[0]
+            self._specs[0].follow(self._miss)
+        self._run = self._watched(spec)
+
+    def _watched(self, spec: Spec) -> Callable[..., Any]:
+        """The program's code, until it is used: then the count of calls without use starts anew."""
+
+        def first(*args: Any, **kwargs: Any) -> Any:
+            known = len(self._misses)
+            out = spec.code(*args, **kwargs)
+            if known == len(self._misses):
+                self._in_a_row = 0
+                if self._run is first:
+                    self._run = spec.code
+            return out
+
+        return first
+
+    def _recorded(self, args: Any, kwargs: Any) -> Any:
+        signature = Signature(self._f, args, kwargs, self._static, True)
+        if signature.opened:
+            try:
+                return signature, *record(self._f, signature)
+            except TracerConversionError:
+                # It asks for the values of an array that it captures, as it may.
+                signature = Signature(self._f, args, kwargs, self._static, False)
+        return signature, *record(self._f, signature)
+
+    def _note(self, signature: Signature) -> None:
+        """Remember why this program was made; warn of a function that never gets to use one."""
+        self._misses.append(report.reason(self._specs, signature))
+        self._in_a_row += 1
+        if self._in_a_row == RETRACES:
+            warnings.warn(
+                f"{name_of(self._f)} was compiled for {RETRACES} calls in a row; the last time "
+                f"because of {self._misses[-1]}. Its method explain() tells each time.",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+
+    # ------------------------------------------------------------------ what it did
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """The operations of the function, before they are simplified, as `make_graph` has them.
+
+        Where some arguments are static, it is a graph of the others' leaves.
+        """
+        flat = Flat(self, args, kwargs)
+        if not flat.static and len(flat.places) == len(flat.leaves):
+            return make_graph(self._f)(*args, **kwargs)
+        return make_graph(flat.function())(*(flat.leaves[i] for i in flat.places))
+
+    def source(self, *args: Any, **kwargs: Any) -> str:
+        """The code that runs for these arguments; it is compiled for them if need be."""
+        return report.source(self._spec_for(args, kwargs))
+
+    def explain(self) -> str:
+        """What is compiled, why, what the passes took away, and how much memory is kept."""
+        return report.text(self, self._specs, self._misses)
+
+    def _spec_for(self, args: Any, kwargs: Any) -> Spec:
+        self(*args, **kwargs)
+        for spec in reversed(self._specs):
+            if spec.takes(args, kwargs):
+                return spec
+        raise ArgumentError(
+            "source wants arguments for which the function is compiled.",
+            ", ".join(map(describe, args)),
+            "pass plain arrays, outside of other transformations",
+        )
+
+    def clear(self) -> None:
+        """Forget all programs."""
+        with self._lock:
+            self._specs, self._misses, self._run = [], [], self._miss
+            self._derived.clear()
+
+
+def jit(
+    f: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Iterable[int] = (),
+    static_argnames: str | Iterable[str] = (),
+    strict: bool = False,
+    reassociate: bool = True,
+    max_paths: int = PATHS,
+) -> Any:
+    """Compile a function to straight NumPy code that reuses its memory.
+
+    The first call with arguments of new shapes and dtypes runs the function and records what it
+    does; later calls run the simplified record. Python code in it, such as printing, runs while it
+    is recorded only.
+
+    >>> import numpy as np
+    >>> from fgrad import grad
+    >>> slope = jit(grad(lambda x: np.sum(np.tanh(x) ** 2)))
+    >>> slope(np.zeros(3)), slope(np.ones(3))
+    (array([0., 0., 0.]), array([0.63970001, 0.63970001, 0.63970001]))
+
+    `if` and `while` on values are followed: the program is a tree, of which a new branch is
+    recorded when it is first taken. Arrays that the function captures are read at each call.
+
+    Args:
+        f: a function of pytrees of arrays; without it, `jit` makes a decorator.
+        static_argnums, static_argnames: positions and names of arguments that the function needs
+            to know, such as a number of steps. There is a program for each of their values, which
+            must be hashable. What is no array or number is static by itself; so are bools.
+        strict: raise an error where otherwise, after a warning, code runs that isn't compiled.
+        reassociate: whether last bits may change: sums as products with ones, factors gathered.
+        max_paths: how many paths through truth values are compiled.
+
+    Returns:
+        A function like ``f``, with the methods ``source(*args)``, ``graph(*args)``,
+        ``explain()`` and ``clear()``. Its results are new arrays.
+
+    Raises, when it is called:
+        TracerConversionError: the function asks for a number (``float(x)``, ``range(n)``), or
+            writes into an array that it captures.
+        ArgumentError: a static argument can't be hashed, or there is none of that name.
+        DtypeError: a leaf is an array of objects, or a generator.
+    """
+    if f is None:
+        return functools.partial(
+            jit, static_argnums=static_argnums, static_argnames=static_argnames, strict=strict,
+            reassociate=reassociate, max_paths=max_paths,
+        )  # fmt: skip
+    check_function(f, "jit")
+    numbers = tuple(static_argnums) if isinstance(static_argnums, Iterable) else (static_argnums,)
+    names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
+    names = tuple(names) if isinstance(names, Iterable) else (names,)
+    check_static(f, numbers, names)
+    if not isinstance(max_paths, int) or max_paths < 1:
+        raise ArgumentError(
+            "jit wants a number of paths, max_paths, of one or more.",
+            repr(max_paths),
+            "leave it out for 64; strict=True refuses what is not compiled",
+        )
+    known = positional(f, 1 + max([*numbers, -1]))
+    static = frozenset([*numbers, *names, *(known[i] for i in numbers if i >= 0)])
+    return Jitted(f, static, strict, Options(reassociate), max_paths)

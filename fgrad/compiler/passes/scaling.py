@@ -1,0 +1,135 @@
+"""Scaling: numbers that are multiplied with are gathered, and moved to the smallest array.
+
+These rules change last bits: ``(x * a) * b`` becomes ``x * (a * b)``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..program import Builder, Node, Rule, Shape
+
+
+def _scaled(x: Node) -> tuple[Node, Any] | None:
+    """The y and the number c of ``x = y * c``, of the same shape and dtype."""
+    if x.kind == "ufunc" and x.meta is np.multiply and x.floating:
+        for y, c in (x.ins, x.ins[::-1]):
+            if c.number is not None and y.shape == x.shape and y.dtype == x.dtype and not y.weak:
+                return y, c.number
+    return None
+
+
+def _floats(ins: tuple[Node, ...], dtype: Any) -> bool:
+    return dtype.char in "fd" and all(x.dtype == dtype or x.weak for x in ins)
+
+
+def by_inverse(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """``x / c`` is ``x * (1 / c)``."""
+    if meta is not np.true_divide or not _floats(ins, dtype) or ins[1].number is None:
+        return None
+    c = float(ins[1].number)
+    if c == 0 or not np.isfinite(dtype.type(1 / c)) or not np.isfinite(c) or ins[0].weak:
+        return None
+    return b.make("ufunc", (ins[0], b.scalar(1 / c, dtype)), np.multiply, shape, dtype)
+
+
+def number_last(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """``c * x`` is ``x * c``: one form, in the array's dtype."""
+    if meta is np.multiply and ins[0].number is not None and ins[1].number is None:
+        return b.make("ufunc", ins[::-1], meta, shape, dtype)
+    if meta is np.multiply and ins[1].weak and ins[1].number is not None and _floats(ins, dtype):
+        return b.make("ufunc", (ins[0], b.scalar(ins[1].number, dtype)), meta, shape, dtype)
+    return None
+
+
+def gathered(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """``(x * a) * b`` is ``x * (a * b)``."""
+    if meta is not np.multiply or ins[1].number is None or not _floats(ins, dtype):
+        return None
+    inner = _scaled(ins[0])
+    if inner is None or inner[0].shape != shape:
+        return None
+    c = b.scalar(float(inner[1]) * float(ins[1].number), dtype)
+    return b.make("ufunc", (inner[0], c), meta, shape, dtype)
+
+
+def to_smaller(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """``(x * y) * c`` with a smaller x is ``(x * c) * y``."""
+    x, c = ins[0], ins[-1]
+    if meta is not np.multiply or c.number is None or not _floats(ins, dtype) or x not in b.single:
+        return None
+    if x.kind != "ufunc" or x.meta is not np.multiply or _scaled(x) is not None:
+        return None
+    for small, other in (x.ins, x.ins[::-1]):
+        if small.size < x.size and small.dtype == other.dtype == dtype and not small.weak:
+            inner = b.make("ufunc", (small, c), meta, small.shape, dtype)
+            return b.make("ufunc", (inner, other), meta, shape, dtype)
+    return None
+
+
+def outwards(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """``(x * c) * y`` is ``(x * y) * c``, where x is as large as the product."""
+    if meta is not np.multiply or not _floats(ins, dtype):
+        return None
+    for k in (0, 1):
+        x, y = ins[k], ins[1 - k]
+        inner = _scaled(x) if x in b.single and x.shape == shape and y.number is None else None
+        if inner is not None and not y.weak:
+            product = b.make("ufunc", (inner[0], y), meta, shape, dtype)
+            return b.make("ufunc", (product, b.scalar(inner[1], dtype)), meta, shape, dtype)
+    return None
+
+
+def out_of_product(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """``(x * c).dot(y)`` is ``x.dot(y) * c``, where that is the smaller array to scale."""
+    size = int(np.prod(shape, dtype=np.int64))
+    for k in (0, 1):
+        inner = _scaled(ins[k]) if ins[k] in b.single and size <= ins[k].size else None
+        if inner is not None:
+            new = (inner[0], ins[1]) if k == 0 else (ins[0], inner[0])
+            product = b.make("dot", new, meta, shape, dtype)
+            c = b.scalar(inner[1], dtype)
+            return b.make("ufunc", (product, c), np.multiply, shape, dtype)
+    return None
+
+
+def out_of_sum(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """``sum(x * c)`` is ``sum(x) * c``."""
+    inner = _scaled(ins[0]) if ins[0] in b.single and meta[0] is np.add else None
+    if inner is None:
+        return None
+    total = b.make("reduce", (inner[0],), meta, shape, dtype)
+    return b.make("ufunc", (total, b.scalar(inner[1], dtype)), np.multiply, shape, dtype)
+
+
+def plus_zero(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """``x + 0``: zeros that rules of derivatives start from."""
+    if meta is not np.add or dtype.kind != "f":
+        return None
+    for x, y in (ins, ins[::-1]):
+        zero = y.ins[0] if y.kind == "broadcast" else y
+        if zero.number is not None and zero.number == 0 and x.shape == shape and x.dtype == dtype:
+            return x
+    return None
+
+
+def cube(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """``x ** 3`` and ``x ** 0.5``."""
+    if meta is not np.power or not _floats(ins, dtype) or ins[0].weak or ins[0].shape != shape:
+        return None
+    x, c = ins[0], ins[1].number
+    if c is None:
+        return None
+    if c == 3:
+        inner = b.make("ufunc", (x, x), np.multiply, shape, dtype)
+        return b.make("ufunc", (inner, x), np.multiply, shape, dtype)
+    return b.make("ufunc", (x,), np.sqrt, shape, dtype) if c == 0.5 else None
+
+
+RULES: dict[str, list[Rule]] = {
+    "ufunc": [by_inverse, number_last, gathered, to_smaller, outwards, plus_zero, cube],
+    "dot": [out_of_product],
+    "reduce": [out_of_sum],
+}

@@ -1,0 +1,315 @@
+"""Paths: a function that asks for truth values is a tree of straight programs.
+
+Each segment of the tree runs up to the next truth value and hands on to one of two segments. What
+was never taken is not there: the function is recorded again, and the rest of that path compiled.
+Values that cross from one segment to the next are handed over; what a later branch wants besides
+is computed again from the inputs.
+
+The bodies of loops and branches that were recorded as one operation are segments of their own,
+compiled once however often they run.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+from weakref import finalize
+
+import numpy as np
+
+from .. import tree
+from ..control.bodies import Code
+from ..core import Params
+from ..graph import Const, Equation, Var
+from .blocks import BLOCK, clustered
+from .buffers import memory
+from .lowering import alone, constant, constants_of, lower
+from .passes import Options, has_effect, live, simplify
+from .printing import Printer
+from .program import Builder, Node, Program
+from .recording import Guard
+from .scope import Scope
+from .unpacking import packed
+
+
+@dataclass
+class Recording:
+    """What a run of the function did.
+
+    Attributes:
+        inputs: the variables of the traced leaves.
+        equations, guards: its operations, and the truth values that it asked for.
+        outputs: a variable or a constant for each leaf of the result.
+        structure: the result's.
+        orders, names: of the inputs.
+        errors: what the function sets by `numpy.errstate`.
+        lonely: ids of constants that only this recording holds.
+    """
+
+    inputs: list[Var]
+    equations: list[Equation]
+    guards: list[Guard]
+    outputs: list[Any]
+    structure: Any
+    orders: list[bool | None]
+    names: list[str]
+    errors: dict[str, Any] = field(default_factory=dict)
+    lonely: set[int] = field(default_factory=set)
+
+    def find_lonely(self) -> None:
+        """Note which constants nobody else holds. To be called when the function has let go."""
+        constants = constants_of(self.equations)
+        flags = alone(constants)
+        self.lonely = {id(c.value) for c, a in zip(constants, flags, strict=True) if a}
+
+    def crossing(self, position: int) -> list[Var]:
+        """The variables that are made before a position and read after it."""
+        read = [a for e in self.equations[position:] for a in e.operands if isinstance(a, Var)]
+        read += [g.var for g in self.guards if g.position >= position]
+        read += [y for y in self.outputs if isinstance(y, Var)]
+        before = {v for e in self.equations[:position] for v in e.outputs}
+        return [v for v in dict.fromkeys(read) if v in before]
+
+    def follows(self, other: Recording, depth: int, position: int) -> bool:
+        """Whether it gets to a truth value of another recording."""
+        if other is self:
+            return True
+        known = depth < len(self.guards) and self.guards[depth].position == position
+        return known and self.like(other, position)
+
+    def like(self, other: Recording, position: int) -> bool:
+        """Whether two recordings do the same up to a position."""
+        mine, theirs = self.equations[:position], other.equations[:position]
+        return len(mine) == len(theirs) and all(map(_alike, mine, theirs))
+
+
+def _alike(a: Equation, b: Equation) -> bool:
+    def numbers(e: Equation) -> list[Any]:
+        operands = [x.number if isinstance(x, Var) else None for x in e.operands]
+        return [e.primitive, operands, [v.number for v in e.outputs]]
+
+    return numbers(a) == numbers(b)
+
+
+_serial = count(1)
+
+
+class Segment:
+    """A part of a path, from one truth value to the next, or to the result.
+
+    Attributes:
+        recording: the path that it was first compiled for.
+        position: where it begins among the equations.
+        guard: the number of the truth value that it ends with; None at the end of the path.
+        children: what follows for either answer.
+        code: ``code(args, kwargs, *inputs, *handed)``.
+    """
+
+    def __init__(
+        self, recording: Recording, depth: int, handed: Sequence[Var], options: Options,
+        missing: Callable[..., Any],
+    ) -> None:  # fmt: skip
+        self.recording, self.depth = recording, depth
+        self.children: dict[bool, Segment] = {}
+        guards = recording.guards
+        self.start = guards[depth - 1].position if depth else 0
+        self.guard = guards[depth] if depth < len(guards) else None
+        self.end = self.guard.position if self.guard else len(recording.equations)
+        self.handed = list(handed)
+        self.exports = recording.crossing(self.end) if self.guard else []
+        self.taken: Counter[str] = Counter()
+        self.before = self.after = self.nbytes = 0
+        # What decides a truth value is computed to the last bit as the function computes it.
+        self._options = options if self.guard is None else replace(options, reassociate=False)
+        self._missing = missing
+
+    def compile(self, prologue: Sequence[str] = (), scope: Scope | None = None) -> None:
+        """Make the code; with a prologue, code that is called as the user calls the function."""
+        recording = self.recording
+        program, outs = self._lowered()
+        self.before = len(program.nodes)
+        program, self.taken = simplify(program, self._options)
+        self.after = len(program.nodes)
+        program = clustered(program, self._options.reassociate)
+        scope = scope or Scope()
+        names = [*recording.names, *(f"h{k}" for k in range(len(self.handed)))]
+        known = dict(zip(program.inputs, names, strict=True))
+        printer = Printer(program, scope, known)
+        self.nbytes = printer.plan.nbytes
+        lines = [*printer.lines]
+        if recording.errors and lines:
+            errstate, errors = (
+                scope.bind(np.errstate, "errstate"),
+                scope.bind(recording.errors, "e"),
+            )
+            lines = [f"with {errstate}(**{errors}):", *(f"    {line}" for line in lines)]
+        results = [
+            printer.result(y, [*program.outputs[:k], *program.outputs[k + 1 :]])
+            for k, y in enumerate(program.outputs)
+        ]
+        keep = _pool(printer, scope)
+        if keep:
+            lines = [*keep[0], *lines]
+        if self.guard is None:
+            expressions = iter(results)
+            parts = [
+                next(expressions) if isinstance(y, (Var, Const)) else scope.bind(y[0], "fixed")
+                for y in outs
+            ]
+            result = packed(recording.structure, parts, scope)
+            if keep:
+                lines += [f"result = {result}", keep[1]]
+                result = "result"
+            lines.append(f"return {result}")
+        else:
+            lines.append(f"truth = {results[0]}")
+            handed = [f"e{k}" for k in range(len(self.exports))]
+            if handed:
+                lines.append(f"{', '.join(handed)}{',' * (len(handed) == 1)} = "
+                             f"{', '.join(results[1:])}{',' * (len(handed) == 1)}")  # fmt: skip
+            if keep:
+                lines.append(keep[1])
+            follow = ", ".join(["args", "kwargs", *recording.names, *handed])
+            lines.append(f"return (yes if truth else no)({follow})")
+            for answer, name in ((True, "yes"), (False, "no")):
+                scope.names[name] = self._absent(answer)
+        head = (
+            "def run(*args, **kwargs):" if prologue
+            else f"def run({', '.join(['args', 'kwargs', *names])}):"
+        )  # fmt: skip
+        made = [*printer.blocks, *(keep[2] if keep else [])]
+        self.source = "\n".join([*made, head, *(f"    {line}" for line in (*prologue, *lines))])
+        file = f"<fgrad.jit {next(_serial)}>"
+        linecache.cache[file] = len(self.source), None, self.source.splitlines(True), file
+        finalize(self, linecache.cache.pop, file, None)
+        exec(compile(self.source, file, "exec"), scope.names)
+        self.scope, self.code = scope, scope.names["run"]
+
+    def _absent(self, answer: bool) -> Callable[..., Any]:
+        def absent(args: Any, kwargs: Any, *values: Any) -> Any:
+            return self._missing(self, answer, args, kwargs)
+
+        return absent
+
+    def handed_to(self, recording: Recording) -> list[Var]:
+        """What is handed on, as variables of another recording of the same beginning."""
+        if recording is self.recording:
+            return self.exports
+        mine = {v.number: v for e in recording.equations[: self.end] for v in e.outputs}
+        return [mine[v.number] for v in self.exports]
+
+    def attach(self, answer: bool, child: Segment) -> None:
+        """Enter what follows for an answer."""
+        self.children[answer] = child
+        self.scope.names["yes" if answer else "no"] = child.code
+
+    def _lowered(self) -> tuple[Program, list[Any]]:
+        """The nodes of the segment, and its results: those of the path, or what it hands on."""
+        recording = self.recording
+        b = Builder({}, share=False)
+        env: dict[Var, Node] = {}
+        inputs: list[Node] = []
+        leaves = zip(recording.inputs, recording.orders, recording.names, strict=True)
+        for var, order, name in leaves:
+            like = Node("input", (), None, var.aval.shape, var.aval.dtype, var.weak, order)
+            like.name = name
+            env[var] = b.input(len(inputs), like)
+            inputs.append(env[var])
+        for var in self.handed:
+            like = Node("input", (), None, var.aval.shape, var.aval.dtype, var.weak, False)
+            env[var] = b.input(len(inputs), like)
+            inputs.append(env[var])
+        if self.guard is not None:
+            wanted: list[Any] = [self.guard.var, *self.exports]
+        else:
+            wanted = recording.outputs
+        needed = {a for a in wanted if isinstance(a, Var)}
+        mine = []
+        for k in range(self.end - 1, -1, -1):
+            e = recording.equations[k]
+            effect = k >= self.start and e.primitive.effect
+            if effect or any(v in needed and v not in env for v in e.outputs):
+                needed.update(a for a in e.operands if isinstance(a, Var))
+                mine.append(e)
+
+        def read(a: Var | Const) -> Node:
+            if isinstance(a, Var):
+                return env[a]
+            return constant(b, a.value, id(a.value) in recording.lonely)
+
+        for e in reversed(mine):
+            params = with_bodies(e.params, self._options)
+            answers = lower(b, e, tuple(map(read, e.operands)), params)
+            env.update(zip(e.outputs, answers, strict=True))
+        outputs = [read(y) for y in wanted if isinstance(y, (Var, Const))]
+        nodes = live(b.nodes, [*outputs, *filter(has_effect, b.nodes)])
+        return Program(inputs, nodes, outputs), wanted
+
+
+def _pool(printer: Printer, scope: Scope) -> tuple[list[str], str, list[str]] | None:
+    """Lines that fetch buffers, put them back, and make them."""
+    if not printer.buffers and not printer.scratches:
+        return None
+    text = "\n".join(printer.lines)
+    views = printer.views
+    names = [*printer.buffers.values(), *views.values()]
+    names = [n for n in names if n in text or n in " ".join(views)]
+    make = ["def make():", f"    arenas = memory({printer.plan.sizes})"]
+    scope.names["memory"] = memory
+    scope.names["pool"] = []
+    for (slot, shape, dtype, fortran), name in printer.buffers.items():
+        bound = scope.bind(dtype, dtype.name)
+        order = ", order='F'" if fortran else ""
+        make.append(f"    {name} = ndarray({shape}, {bound}, arenas[{slot}]{order})")
+    make += [f"    {name} = {expression}" for expression, name in views.items()]
+    for name, dtype in printer.scratches.values():
+        make.append(f"    {name} = ndarray({BLOCK}, {scope.bind(dtype, dtype.name)})")
+        names.append(name)
+    every = f"({', '.join(names)},)"
+    make.append(f"    return {every}")
+    fetch = ["try: kept = pool.pop()", "except IndexError: kept = make()", f"{every} = kept"]
+    return fetch, "pool.append(kept)", make
+
+
+# ------------------------------------------------------------------ graphs inside of operations
+def with_bodies(params: Params, options: Options) -> Params:
+    """The params of an operation, with compiled code in place of the graphs among them."""
+    return {k: compiled(v, options) if type(v) is Code else v for k, v in params.items()}
+
+
+def compiled(graph: Code, options: Options) -> Code:
+    """A graph that runs as compiled code."""
+    structure = tree.structure([0] * len(graph.outputs))
+    recording = Recording(
+        list(graph.inputs), list(graph.equations), [], list(graph.outputs), structure,
+        [False] * len(graph.inputs), [f"x{k}_" for k in range(len(graph.inputs))],
+    )  # fmt: skip
+    # A graph has copies of what its function captured.
+    captured = [a for e in graph.equations for a in e.operands if isinstance(a, Const)]
+    recording.lonely = {id(a.value) for a in captured}
+    segment = Segment(recording, 0, [], options, _absent)
+    segment.compile()
+    out = Code(
+        graph.name, graph.inputs, graph.equations, graph.outputs, graph.in_structure,
+        graph.out_structure,
+    )  # fmt: skip
+    out.body = _runner(segment)  # type: ignore[assignment]
+    return out
+
+
+def _runner(segment: Segment) -> Callable[[Any], Any]:
+    code = segment.code
+
+    def run(leaves: Any) -> Any:
+        return code(None, None, *leaves)
+
+    run.segment = segment  # type: ignore[attr-defined]
+    return run
+
+
+def _absent(*args: Any) -> None:
+    """A graph asks for no truth values, so no branch is missing."""

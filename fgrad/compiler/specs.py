@@ -1,0 +1,227 @@
+"""Specs: the programs of a function for one kind of call, as a tree of paths."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..arrays import ndarray
+from ..checks import run
+from ..core import Tracer, refuse_finished
+from ..errors import DtypeError, TracerConversionError, describe, name_of
+from ..graph import Const
+from .passes import Options
+from .paths import Recording, Segment
+from .recording import OuterValue, Path, PathTracer, changed
+from .signature import OTHERWISE, Signature
+
+
+def record(f: Callable[..., Any], signature: Signature) -> tuple[Recording, Any]:
+    """Run the function on the values of a call: what it did, and its result.
+
+    Raises:
+        OuterValue: it reads a value of a transformation around it.
+        TracerConversionError: it asks for a number, or changes an array that it has captured.
+    """
+    recording, values, moved = _recorded(f, signature, copying=False)
+    if moved:
+        # It may have filled an array of its own after reading it. One that it finds changed
+        # again is not its own.
+        again, values, still = _recorded(f, signature, copying=True)
+        held = {id(x) for x in moved}
+        for x in still:
+            if id(x) in held:
+                raise TracerConversionError(
+                    "jit wants a function that doesn't write into arrays that it captures.",
+                    f"{describe(x)}, changed while {name_of(f)} ran",
+                    "return the new values, and pass them as an argument to the next call",
+                )
+        recording = again
+    recording.find_lonely()
+    return recording, values
+
+
+def _recorded(
+    f: Callable[..., Any], signature: Signature, copying: bool
+) -> tuple[Recording, Any, list[Any]]:
+    trace = Path(f, copying)
+    leaves = signature.leaves
+    tracers = [trace.tracer(leaf.value) for leaf in leaves]
+    fn, args, kwargs = signature.traced(tracers)
+    try:
+        out = run(trace, fn, args, kwargs)
+    finally:
+        trace.finish()
+    flat, structure = tree.flatten(out)
+    outputs: list[Any] = []
+    values: list[Any] = []
+    for y in flat:
+        mine = type(y) is PathTracer and y.owner is trace
+        if not mine:
+            refuse_finished(y, "jit")
+            if isinstance(y, Tracer):
+                raise OuterValue
+            check_result(y, f)
+        number = isinstance(y, np.generic) and y.dtype.kind in "fciub"
+        outputs.append(y.slot if mine else Const(y) if number or isinstance(y, ndarray) else (y,))
+        values.append(y.value if mine else y)
+    moved = changed(trace)
+    trace.read.clear()  # from here on, only the recording holds what the function made
+    recording = Recording(
+        [x.slot for x in tracers], trace.equations, trace.guards, outputs, structure,
+        [_order(leaf.value) for leaf in leaves], [leaf.name for leaf in leaves], trace.errors,
+    )  # fmt: skip
+    held = {id(leaf.value) for leaf in leaves}
+    held |= {id(a.value) for e in trace.equations for a in e.operands if isinstance(a, Const)}
+    held |= {id(y.value) for y in outputs if isinstance(y, Const)}
+    return recording, tree.unflatten(structure, _fresh(values, held)), moved
+
+
+def check_result(y: Any, f: Callable[..., Any]) -> None:
+    """Refuse a result that later calls couldn't give again."""
+    objects = isinstance(y, ndarray) and y.dtype.hasobject
+    if objects or hasattr(type(y), "__next__") or isinstance(y, (Awaitable, AsyncIterable)):
+        raise DtypeError(
+            "jit wants a function that returns arrays of numbers in pytrees, or other values that "
+            "are the same at each call.",
+            f"{describe(y)}, returned by {name_of(f)}",
+            "return np.stack(...) for an array of objects, list(...) for a generator",
+        )
+
+
+def _order(x: Any) -> bool | None:
+    if not isinstance(x, ndarray):
+        return False
+    return False if x.flags.c_contiguous else True if x.flags.f_contiguous else None
+
+
+def _fresh(values: Sequence[Any], held: set[int]) -> list[Any]:
+    """The values of a recorded run as results: arrays that nobody else holds."""
+    out = []
+    for y in values:
+        if isinstance(y, ndarray):
+            y = y.copy("K") if id(y) in held or y.base is not None else y
+            held.add(id(y))
+        out.append(y)
+    return out
+
+
+class Spec:
+    """The programs for one kind of call.
+
+    Attributes:
+        root: the first segment; its code is called as the function is.
+        paths: how many ends the tree of segments has.
+        calls: how often it had to be recorded again.
+        full: there are as many paths as there may be.
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], signature: Signature, recording: Recording, options: Options,
+        limit: int, strict: bool, otherwise: Callable[..., Any], lock: Any,
+    ) -> None:  # fmt: skip
+        self.f, self.signature, self.options = f, signature, options
+        self.limit, self.strict = limit, strict
+        self.recordings: list[Recording] = []
+        self.full = False
+        self._otherwise, self._lock = otherwise, lock
+        signature.settle()
+        self._build([recording])
+
+    @property
+    def paths(self) -> int:
+        return len(self.recordings)
+
+    @property
+    def code(self) -> Callable[..., Any]:
+        """Called as the function is; hands on what it isn't made for."""
+        return self.root.code
+
+    def follow(self, otherwise: Callable[..., Any]) -> None:
+        """Say who is to be asked next."""
+        self._otherwise = self.root.scope.names["otherwise"] = otherwise
+
+    def takes(self, args: Any, kwargs: Any) -> bool:
+        """Whether the programs are made for such a call."""
+        scope = self.signature.scope.copy()
+        lines = [line.replace(OTHERWISE, "return False") for line in self.signature.unpacker.lines]
+        body = "".join(f"    {line}\n" for line in [*lines, "return True"])
+        exec(f"def takes(args, kwargs):\n{body}", scope.names)
+        return bool(scope.names["takes"](args, kwargs))
+
+    def _build(self, recordings: Sequence[Recording]) -> None:
+        scope = self.signature.scope.copy()
+        scope.names["otherwise"] = self._otherwise
+        self.root = Segment(recordings[0], 0, [], self.options, self._absent)
+        self.root.compile(self.signature.unpacker.lines, scope)
+        self.recordings = []
+        for recording in recordings:
+            self._enter(recording)
+
+    def _enter(self, recording: Recording) -> bool:
+        """Compile what is new in a recording; whether there was anything."""
+        segment, new = self.root, not self.recordings
+        while segment.guard is not None:
+            if not recording.follows(segment.recording, segment.depth, segment.end):
+                self.full = True  # it does other things at each call
+                return True
+            answer = recording.guards[segment.depth].answer
+            if answer not in segment.children:
+                new = True
+                handed = segment.handed_to(recording)
+                child = Segment(recording, segment.depth + 1, handed, self.options, self._absent)
+                child.compile()
+                segment.attach(answer, child)
+            segment = segment.children[answer]
+        if new:
+            self.recordings.append(recording)
+        return new
+
+    def _absent(self, segment: Segment, answer: bool, args: Any, kwargs: Any) -> Any:
+        """What happens on a path that was never taken: it is recorded, and compiled from here."""
+        if self.full:
+            return self.f(*args, **kwargs)
+        if self.paths >= self.limit:
+            self._refuse()
+            return self.f(*args, **kwargs)
+        call = Signature(
+            self.f, args, kwargs, self.signature.names_of_static, bool(self.signature.opened)
+        )
+        try:
+            recording, result = record(self.f, call)
+        except TracerConversionError:
+            if not call.opened:
+                raise
+            # Here it asks for the values of an array that it captures, as it may.
+            call = Signature(self.f, args, kwargs, self.signature.names_of_static, False)
+            self.full = True
+            return record(self.f, call)[1]
+        with self._lock:
+            if not self._enter(recording) and answer not in segment.children:
+                # The function itself goes another way than its compiled code: it isn't the same
+                # function at each call, or a library rounds otherwise in another memory order.
+                self.full = True
+        return result
+
+    def _refuse(self) -> None:
+        """Say, once, that there are too many paths."""
+        wanted = (
+            f"jit wants a function that takes at most {self.limit} ways through its truth values."
+        )
+        came = f"{name_of(self.f)}, which takes more"
+        to_do = (
+            "choose with np.where or fgrad.cond instead of `if`, loop with fgrad.while_loop; or "
+            "raise max_paths"
+        )
+        if self.strict:
+            raise TracerConversionError(wanted, came, to_do)
+        self.full = True
+        warnings.warn(
+            f"{wanted}\n  It got: {came}; what is not compiled runs as it is.\n  To do: {to_do}",
+            RuntimeWarning,
+            stacklevel=4,
+        )
