@@ -98,6 +98,14 @@ def by_fgrad(params: Any, X: Any, Y: Any) -> dict[str, Call]:
     return calls_of(np, fgrad.grad, fgrad.vmap, params, X, Y, same, same)
 
 
+def by_fgrad_jit(params: Any, X: Any, Y: Any) -> dict[str, Call]:
+    """The examples' gradients compiled, beside the eager gradient of the batch."""
+    import fgrad
+
+    calls = calls_of(np, fgrad.grad, fgrad.vmap, params, X, Y, same, fgrad.jit)
+    return {**calls, "batch": by_fgrad(params, X, Y)["batch"]}
+
+
 def by_torch(params: Any, X: Any, Y: Any) -> dict[str, Call]:
     """torch.func, torch's functional transformations."""
     import torch
@@ -123,6 +131,7 @@ def _by_jax(params: Any, X: Any, Y: Any, compiled: bool) -> dict[str, Call]:
 #: Name -> what must be installed, and what makes the calls.
 PEERS: dict[str, tuple[str, Callable[..., dict[str, Call]]]] = {
     "fgrad": ("fgrad", by_fgrad),
+    "fgrad.jit (batch eager)": ("fgrad", by_fgrad_jit),
     "torch.func": ("torch", by_torch),
     "jax eager": ("jax", lambda *args: _by_jax(*args, compiled=False)),
     "jax.jit": ("jax", lambda *args: _by_jax(*args, compiled=True)),

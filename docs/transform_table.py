@@ -217,8 +217,12 @@ GRAPHS = (
     Row("Python control flow under jit",
         "f = jit(lambda x: x**2 if x > 0 else -x); f(3.0), f(-3.0), grad(f)(3.0)", (9.0, 3.0, 6.0),
         "each way that is taken is compiled, and chosen by the value"),
-    absent("profiling", "not yet",
-        "`cProfile` and its like see NumPy's functions, and what fgrad takes beside them"),
+    Row("profiling",
+        "p = profile(grad(lambda x: np.sum(np.sin(x))), X); "
+        "sorted((r.phase, r.operation, r.saved, r.flops) for r in p.rows if r.operation == 'sin')",
+        [("backward", "sin", 0, 6), ("forward", "sin", 24, 3)],
+        "time, memory and flops of each line, forward and backward, also of compiled code; "
+        "flame graphs: `docs/profiling.md`"),
 )  # fmt: skip
 
 TREES = (
@@ -285,8 +289,12 @@ DEBUGGING = (
     Row("inspect saved residuals",
         "[(r.operation, r.nbytes) for r in debug.saved_residuals(lambda x: np.exp(2 * x), X)]",
         [("exp", 24)], "`debug.print_saved_residuals` prints them, with lines of the source"),
-    absent("debug nans", "not yet",
-        "`with np.errstate(all='raise'):` stops at the operation, as in NumPy, in derivatives too"),
+    Row("debug nans",
+        "with debug_nans():\n    try:\n        grad(np.sqrt)(0.0)\n"
+        "    except FloatingPointError as e:\n        found = e.explanation\n"
+        "found.operation, found.phase, found.cotangent", ("sqrt", "backward", 1.0),
+        "stops at the operation that made NaN or infinity of a result; `explain_nonfinite` tells "
+        "the line, the operands and the cure: `docs/nonfinite.md`"),
 )  # fmt: skip
 
 ARRAYS = (

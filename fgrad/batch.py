@@ -166,8 +166,9 @@ def _no_operand(ans: Any, operands: Sequence[Any]) -> Any:
 
 
 def _run_named(trace: Batch, name: Hashable, f: Any, args: Any, kwargs: Any) -> Any:
-    """`run`, with a name for the mapped axis. A function of its own, because a mapped one that
-    cloudpickle writes must not read `AXES` itself.
+    """`run`, with a name for the mapped axis.
+
+    A function of its own, because a mapped one that cloudpickle writes must not read `AXES` itself.
     """
     token = AXES.set({**AXES.get(), name: trace})
     try:
@@ -220,8 +221,8 @@ def vmap(
 
     @functools.wraps(f)
     def vmap_f(*args: Any, **kwargs: Any) -> Any:
-        if (watch := watcher()) is not None:
-            return watch(vmap_f, args, kwargs)
+        if (watch := watcher()) and (out := watch(vmap_f, args, kwargs)) is not NotImplemented:
+            return out
         axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
         if len(axes) != len(args):
             raise ArgumentError(

@@ -15,6 +15,7 @@ for values, as in ``if x > 0``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from .arrays import aval
 from .batch import BatchTracer
 from .core import Tracer, refuse_finished
 from .errors import TracerConversionError, name_of
-from .graph import Const, Equation, Graph, Var
+from .graph import Const, Graph, Var
 from .stage import Stage
 
 
@@ -44,10 +45,15 @@ def has_traced(outs: Any) -> bool:
 
 
 class Reader:
-    """Makes explicit functions; `values` are the traced values that these read."""
+    """Makes explicit functions; `values` are the traced values that these read.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    Args:
+        name: the public function, for messages.
+        passed: how its callers pass values that their function may ask for; None if they can't.
+    """
+
+    def __init__(self, name: str, passed: str | None = "in args=") -> None:
+        self.name, self.passed = name, passed
         self.values: list[Any] = []
 
     def value(self, x: Any) -> Callable[[Sequence[Any]], Any]:
@@ -108,10 +114,13 @@ class Reader:
         try:
             out = fn(*tracers[:count], *arguments(tracers[count:]))
         except TracerConversionError as error:
+            choose = "choose with np.where(condition, x, y), or branch with fgrad.cond"
             raise TracerConversionError(
-                f"{self.name} wants traced values in args= where its function asks for values.",
+                f"{self.name} wants traced values {self.passed} where its function asks for values."
+                if self.passed
+                else f"{self.name} wants a function that doesn't ask for values.",
                 f"{name_of(fn)}, which reads traced values that it closes over; {error.came}",
-                "pass these values through args=; or choose with np.where(condition, x, y)",
+                f"pass these values {self.passed}; or {choose}" if self.passed else choose,
             ) from error
         finally:
             trace.finish()
@@ -145,10 +154,7 @@ def explicit(
             return found[id(a.value)][1]
         return a
 
-    equations = [
-        Equation(e.primitive, tuple(map(entered, e.operands)), e.params, e.outputs, e.scope)
-        for e in trace.equations
-    ]
+    equations = [replace(e, operands=tuple(map(entered, e.operands))) for e in trace.equations]
     outputs = [entered(Stage.operand(trace, y)) for y in outs]
     variables = [x.slot for x in inputs] + [var for _, var in found.values()]
     in_structure = tree.structure(((0,) * len(variables), {}))

@@ -182,7 +182,8 @@ def _named(module: str, name: str) -> Any:
 EFFECTS: ContextVar[str] = ContextVar("EFFECTS", default="now")
 
 #: Who calls transformed functions, ``watch(fn, args, kwargs)``, while somebody looks at their
-#: results; None if nobody does. See `debug.debug_nans`.
+#: results; None if nobody does. It answers NotImplemented where the function is to go on itself.
+#: See `debug.debug_nans`.
 WATCH: ContextVar[Any] = ContextVar("WATCH", default=None)
 
 

@@ -17,7 +17,7 @@ from . import tree
 from .arguments import Selection
 from .arrays import aval
 from .checks import pair
-from .core import check_function
+from .core import check_function, watcher
 from .derivatives import check_tuples, gradient, pull_back, push_forward
 from .errors import ArgumentError, DtypeError, describe, name_of
 from .jacobians import Point, transformation
@@ -182,6 +182,10 @@ def value_and_hessian(
 
     @functools.wraps(f)
     def value_and_hessian_f(*args: Any, **kwargs: Any) -> Any:
+        if (watch := watcher()) is not None:
+            out = watch(value_and_hessian_f, args, kwargs)
+            if out is not NotImplemented:
+                return out
         found, value = outer(*args, **kwargs)
         return value, found
 
@@ -251,6 +255,8 @@ def _second(
 
     @functools.wraps(f)
     def second_f(*args: Any, **kwargs: Any) -> Any:
+        if (watch := watcher()) and (out := watch(second_f, args, kwargs)) is not NotImplemented:
+            return out
         point = Point(name, selection, options, args, kwargs)
         point.check_real()
         aux: Any = None
@@ -301,6 +307,11 @@ def elementwise_grad(
 
     @functools.wraps(f)
     def elementwise_grad_f(*args: Any, **kwargs: Any) -> Any:
+        if (watch := watcher()) is not None:
+            out = watch(elementwise_grad_f, args, kwargs)
+            if out is not NotImplemented:
+                return out
+
         @functools.wraps(f)
         def g(x: Any) -> Any:
             new_args, new_kwargs = selection.put(args, kwargs, x)

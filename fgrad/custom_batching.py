@@ -162,7 +162,8 @@ class custom_vmap(Custom):
     derivative of a mapped function and the mapped derivative take both the rule. There, reverse
     mode calls the rule once for the values and once more on the way back, and arguments that are
     differentiated are batched to it. JAX has forward mode alone. The rule must do what the
-    function does, element by element; nothing checks that.
+    function does, element by element, and return a tree of the same structure. Only
+    `fgrad.testing.check_vmap` sees to that: `vmap` itself never runs the function.
 
     Args:
         f: a function of arrays in pytrees that returns a pytree of arrays.

@@ -73,7 +73,9 @@ def gradient(
     @functools.wraps(f)
     def value_and_grad_f(*args: Any, **kwargs: Any) -> Any:
         if (watch := watcher()) is not None:
-            return watch(value_and_grad_f, args, kwargs)
+            out = watch(value_and_grad_f, args, kwargs)
+            if out is not NotImplemented:
+                return out
         k = selection.position
         positional = 0 <= k < len(args)
         chosen = args[k] if positional else selection.take(args, kwargs)
@@ -211,6 +213,8 @@ class Pullback:
         Raises:
             TreeError, ShapeError, DtypeError: ``ct`` isn't like the result.
         """
+        if (watch := watcher()) and (out := watch(self, (ct,), {})) is not NotImplemented:
+            return out
         name = self._tape.name
         gs = tree.flatten_up_to(
             self._out_structure, ct,
@@ -219,17 +223,16 @@ class Pullback:
         )  # fmt: skip
         self._tape.check_held()
         pairs = []
-        paths = self._out_structure.accessors()
-        for path, g, (slot, a) in zip(paths, gs, self._outs, strict=True):
+        for path, g, (slot, a) in zip(self._out_structure.accessors(), gs, self._outs, strict=True):
             if a.dtype.kind in INEXACT:  # whatever stands for an integer has no effect
                 check_like(g, a, name, "cotangent", tree.path_str(path), "the result")
             if slot is not None:
                 pairs.append((slot, g))
         cts = self._tape.backward(pairs, free=False)
-        out: tuple[Any, ...] = tree.unflatten(
+        found: tuple[Any, ...] = tree.unflatten(
             self._in_structure, surface(self._leaves, cts, [g for _, g in pairs])
         )
-        return out
+        return found
 
 
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **kwargs: Any) -> Any:
@@ -260,7 +263,9 @@ def pull_back(
 ) -> Any:
     """`vjp` for the function that users know by this name."""
     if (watch := watcher()) is not None:
-        return watch(pull_back, (name, f, primals, has_aux, kwargs), {})
+        out = watch(pull_back, (name, f, primals, has_aux, kwargs), {})
+        if out is not NotImplemented:
+            return out
     check_function(f, name, direct=True)
     leaves, structure = tree.flatten(primals)
     check_differentiable(leaves, primals, name)
@@ -324,7 +329,9 @@ def push_forward(
 ) -> Any:  # fmt: skip
     """`jvp` for the function that users know by this name, by a trace of this kind."""
     if (watch := watcher()) is not None:
-        return watch(push_forward, (name, f, primals, tangents, has_aux, trace), {})
+        out = watch(push_forward, (name, f, primals, tangents, has_aux, trace), {})
+        if out is not NotImplemented:
+            return out
     check_function(f, name, direct=True)
     check_tuples(name, primals, tangents)
     primals, tangents = tuple(primals), tuple(tangents)

@@ -27,7 +27,6 @@ __all__ = [
     "MissingPackageError",
     "NoRuleError",
     "NonFiniteError",
-    "NonFiniteError",
     "ShapeError",
     "TracerConversionError",
     "TreeError",
@@ -98,16 +97,6 @@ class CheckError(FgradError, ValueError):
     """A check of the user's own, `fgrad.debug.check`, doesn't hold."""
 
 
-class NonFiniteError(FgradError, FloatingPointError):
-    """A result holds NaN or infinity, where the user has asked to be told; see `debug_nans`.
-
-    Attributes:
-        explanation: what `fgrad.explain_nonfinite` says of it.
-    """
-
-    explanation: Any = None
-
-
 class ConvergenceError(FgradError, ArithmeticError):
     """A solver has found no solution that could be differentiated."""
 
@@ -120,8 +109,14 @@ class MissingPackageError(FgradError, ImportError):
     """A function needs a package that isn't installed."""
 
 
-class NonFiniteError(FgradError, ArithmeticError):
-    """A computation has run into a NaN or an infinity, with which it would be no use to go on."""
+class NonFiniteError(FgradError, FloatingPointError):
+    """A computation has run into a NaN or an infinity, with which it would be no use to go on.
+
+    Attributes:
+        explanation: what `fgrad.explain_nonfinite` says of it, in `fgrad.debug_nans`.
+    """
+
+    explanation: Any = None
 
 
 class GraphError(FgradError, ValueError):

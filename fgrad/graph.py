@@ -58,6 +58,8 @@ class Equation:
     outputs: tuple[Var, ...]
     #: The names of the scopes it was in, ``outer/inner``; see `named_scope`.
     scope: str = ""
+    #: Where it was written, if somebody has asked; see `scopes.SOURCE`.
+    source: Any = None
 
 
 class Graph:

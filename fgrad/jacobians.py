@@ -21,7 +21,7 @@ from .arrays import Aval, aval, shape_of
 from .axes import chunk_length
 from .batch import BatchTracer, vmap
 from .checks import pair
-from .core import Refusing
+from .core import Refusing, watcher
 from .derivatives import pull_back, push_forward
 from .errors import DtypeError, describe, name_of
 
@@ -217,6 +217,8 @@ def transformation(
 
     @functools.wraps(f)
     def jacobian_f(*args: Any, **kwargs: Any) -> Any:
+        if (watch := watcher()) and (out := watch(jacobian_f, args, kwargs)) is not NotImplemented:
+            return out
         point = Point(name, selection, options, args, kwargs)
         found = None
         if way != "forward":

@@ -11,7 +11,7 @@ import numpy as np
 from . import tree
 from .arrays import INEXACT, PYTHON_SCALARS, aval, shape_of
 from .checks import check_like, pair
-from .core import Refusing, check_function, rerun
+from .core import Refusing, check_function, rerun, watcher
 from .derivatives import pull_back, push_forward
 from .errors import ArgumentError, describe, name_of
 from .graph import Graph
@@ -42,6 +42,8 @@ class Linearized:
         Raises:
             TreeError, ShapeError, DtypeError: the tangents are not like the arguments.
         """
+        if (watch := watcher()) and (out := watch(self, tangents, {})) is not NotImplemented:
+            return out
         ts = tree.flatten_up_to(
             self._structure, tangents,
             what="linearize wants tangents of the structure of the arguments.",
@@ -89,6 +91,10 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
         DtypeError: an argument has a leaf without derivatives.
     """
     check_function(f, "linearize", direct=True)
+    if (watch := watcher()) is not None:
+        out = watch(linearize, (f, *primals), {"has_aux": has_aux})
+        if out is not NotImplemented:
+            return out
     value: Any = None
     aux: Any = None
 

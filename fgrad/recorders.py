@@ -143,6 +143,30 @@ def mapped_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
     return record
 
 
+def reflected_recorder(p: Primitive) -> Callable[[Any, Any], Any]:
+    """``record(y, x)`` for x + y, a tracer y and, in most cases, a Python float x."""
+    impl, pull = p.impl, p.pull[1]
+    keep_ans, _, keep_y = p.keep[1]
+
+    def record(y: Any, x: Any) -> Any:
+        tape, b = y.owner, y.value
+        nodes = tape.nodes
+        if type(x) is not float or nodes is None or type(b) is not ndarray:
+            return tape.binary(p, x, y)
+        ans = impl(x, b)
+        if ans.dtype is not b.dtype:
+            return tape.binary(p, x, y)
+        if keep_y and (y.slot < tape.inputs or b.base is not None):
+            b = tape.keep(b)
+        out = TapeTracer()
+        out.owner, out.value, out.slot = tape, ans, len(nodes)
+        kept = b if keep_y else None
+        nodes.append((-1, y.slot, None, pull, ans if keep_ans else None, x, kept))
+        return out
+
+    return record
+
+
 def _sum_columns(g: Any, ans: Any, x: Any, y: Any) -> Any:
     """The cotangent of a bias of one column."""
     if type(g) is not ndarray:
@@ -298,6 +322,8 @@ def _install() -> None:
             stem = BINARY_OPERATORS.get(fn)
             if stem is not None and stem != "pow":
                 setattr(TapeTracer, f"__{stem}__", record)
+                if not p.shaped and len(p.pull) == 2:
+                    setattr(TapeTracer, f"__r{stem}__", reflected_recorder(p))
     TapeTracer.__array_ufunc__ = _array_ufunc  # type: ignore[method-assign]
     TapeTracer.__array_function__ = _array_function  # type: ignore[method-assign]
     TapeTracer.__getitem__ = _getitem  # type: ignore[method-assign]

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from .errors import ArgumentError, describe
 
 #: The names of the scopes around the code that is running, from the outermost.
 SCOPES: ContextVar[tuple[str, ...]] = ContextVar("SCOPES", default=())
+
+#: Says where an operation that is being recorded was written, ``look(primitive, operands)``; None
+#: if nobody has asked. See `debug.explain_nonfinite`.
+SOURCE: ContextVar[Any] = ContextVar("SOURCE", default=None)
 
 
 @contextmanager

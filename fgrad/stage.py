@@ -29,7 +29,7 @@ from .core import (
 )
 from .errors import ArgumentError, TracerConversionError, describe
 from .graph import Const, Equation, Graph, Var
-from .scopes import SCOPES
+from .scopes import SCOPES, SOURCE
 from .tracer import ArrayTracer
 
 #: Copying fewer bytes than this again is quicker than to look whether they have changed.
@@ -91,6 +91,11 @@ class Stage(Trace):
         """The names of the scopes that the recorded function is in."""
         return "/".join(SCOPES.get()[self.outside :])
 
+    def source(self, p: Primitive, operands: Sequence[Any]) -> Any:
+        """Where the operation was written, if somebody has asked."""
+        look = SOURCE.get()
+        return None if look is None else look(p, operands)
+
     def operand(self, x: Any) -> Var | Const:
         """The variable of a tracer of this trace; anything else as a constant.
 
@@ -126,7 +131,8 @@ class Stage(Trace):
             refuse_captured(p, ans, self)
         outs = tuple(map(self.tracer, ans if p.several else (ans,)))
         answers = tuple(x.slot for x in outs)
-        self.equations.append(Equation(p, names, dict(params), answers, self.scope))
+        source = self.source(p, operands)
+        self.equations.append(Equation(p, names, dict(params), answers, self.scope, source))
         return outs if p.several else outs[0]
 
 

@@ -28,14 +28,17 @@ def one_like(value: Any) -> Any:
         return _ONE
     if isinstance(value, np.generic):
         return type(value)(1)
-    x = value
+    x = lowest = value
     while isinstance(x, Tracer):
+        lowest = x
         if getattr(x.owner, "size", None) == 0:
             return value * 0 + 1  # of a batch of no elements, for which nothing is computed
         x = x.value
     if isinstance(value, Tracer):
         traced: Any = value
-        return traced.dtype.type(1)
+        one = traced.dtype.type(1)
+        follow = getattr(lowest.owner, "follow", None)
+        return one if follow is None else follow(one)
     return np.ones_like(value) if hasattr(value, "dtype") else 1.0
 
 

@@ -232,8 +232,8 @@ class ArrayTracer(Tracer):
         raise self.cannot_become(
             "a Python int",
             "use np.floor(x) or x.astype(int), which stay arrays; write a[i] as "
-            "fgrad.numpy.take(a, i, axis=0), range(n) as fgrad.fori_loop(0, n, body, start); pass what "
-            "counts in an untransformed argument",
+            "fgrad.numpy.take(a, i, axis=0), range(n) as fgrad.fori_loop(0, n, body, start); "
+            "pass what counts in an untransformed argument",
         )
 
     __index__ = __trunc__ = __floor__ = __ceil__ = __int__

@@ -56,6 +56,22 @@ def batching(row: Row, dtype: Any = np.float64) -> None:
     check_vmap(row.call, first, -1, sizes=(2,), calls=others[:1], err_msg=f"{row}, last axes")
 
 
+def batched_dtypes(row: Row) -> None:
+    """Law 6 of law 4: of float32 a batch has the dtypes of a call, also a batch of none."""
+    args = row.arguments(0, np.float32)
+    flags = [isinstance(x, np.ndarray) for x in args]
+    if not any(flags):
+        return
+    want = row.call(*args)
+    for size in (2, 0):
+        batch = [
+            np.broadcast_to(x, (size, *x.shape)).copy() if b else x
+            for x, b in zip(args, flags, strict=True)
+        ]
+        got = fgrad.vmap(row.call, tuple(0 if b else None for b in flags))(*batch)
+        same_like(stacked([want] * size, want), got, f"{row}: float32, a batch of {size}")
+
+
 def batched_derivatives(row: Row, dtype: Any = np.float64) -> None:
     """Law 4 for derivatives: vmap of jvp and vjp, jvp and vjp of vmap."""
     samples = [row.arguments(seed, dtype) for seed in range(3)]

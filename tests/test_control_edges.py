@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from fgrad import custom_jvp, grad, jvp, linearize, make_graph, value_and_grad, vjp, vmap
+from fgrad import custom_jvp, grad, jvp, linearize, make_graph, tree, value_and_grad, vjp, vmap
 from fgrad.checkpointing import checkpoint
 from fgrad.control import associative_scan, cond, fori_loop, scan, switch, while_loop
 from fgrad.control import map as map_slices
-from fgrad.errors import TracerConversionError
+from fgrad.errors import DtypeError, TracerConversionError
 
 F32 = np.arange(1, 4, dtype=np.float32)
 
@@ -49,6 +49,40 @@ def test_a_python_number_takes_the_dtype_of_the_first_step():
     assert scan(lambda c, s: (c + s, None), 0, F32)[0].dtype == np.float32
     assert fori_loop(0, 3, lambda i, x: x + i, 0.5) == 3.5
     assert type(while_loop(lambda x: x < 9, lambda x: 2 * x, 1.0)) is float
+
+
+STEPS = [
+    lambda c, x: (c + x, c),
+    lambda c, x: (c + x, np.sin(c)),
+    lambda c, x: (np.sin(c) + x, (c * 2, 1.0)),  # np.sin(0.0) is a float64
+    lambda c, x: (c + 1, (c, x)),
+    lambda c, x: (x, c * np.float64(2)),
+    lambda c, x: (c * 1j + x, np.cos(c)),
+    lambda c, x: ((c := c + 1) and c * x, None),
+]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("first", [0.0, 0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
+def test_results_have_the_same_dtypes_in_graphs_and_out_of_them(step, n, first, dtype):
+    def f(xs):
+        return scan(lambda c, x: step(c, x), first, xs)
+
+    xs = np.arange(1.0, n + 1).astype(dtype)
+    try:
+        want = make_graph(f)(xs)(xs)
+    except (DtypeError, TracerConversionError):
+        if step is not STEPS[-1]:
+            with pytest.raises(DtypeError):
+                f(xs)
+        return
+    for got in (f(xs), jvp(f, (xs,), (xs,))[0], tree.map(lambda y: y[0], vmap(f)(xs[None]))):
+        assert tree.structure(got) == tree.structure(want)
+        for a, b in zip(tree.leaves(got), tree.leaves(want), strict=True):
+            assert np.result_type(a) == np.result_type(b)
+            np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
 def test_branches_of_python_numbers():

@@ -34,7 +34,7 @@ NAMES = {
     "random": fgrad.random, "optimize": fgrad.scipy.optimize, "integrate": fgrad.scipy.integrate,
     "interpolate": fgrad.scipy.interpolate, "vq": fgrad.scipy.cluster.vq.vq,
     "Rotation": fgrad.scipy.spatial.transform.Rotation,
-    "jet": fgrad.jet, "eval_shape": fgrad.eval_shape,
+    "jet": fgrad.jet, "jit": fgrad.jit, "eval_shape": fgrad.eval_shape,
     "mutate_small_then_pull_back": mutate_small_then_pull_back,
 }  # fmt: skip
 

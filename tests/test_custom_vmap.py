@@ -7,6 +7,7 @@ import pytest
 
 import fgrad
 from fgrad import custom_vmap, errors, grad, jvp, sequential_vmap, vmap
+from fgrad.testing import CheckError, check_vmap
 
 from . import laws
 
@@ -153,6 +154,17 @@ def test_refused(call, kind, text):
         call()
     assert caught.value.came
     assert caught.value.to_do
+
+
+@pytest.mark.parametrize("wrong", [lambda x: (x, x), lambda x: {"z": x}, lambda x: {"y": 2 * x}])
+def test_the_kit_sees_a_rule_that_does_something_else(wrong):
+    f = custom_vmap(lambda x: {"y": x})
+    f.def_vmap(lambda n, b, x: (wrong(x), True))
+    with pytest.raises(CheckError, match="f that is wrong") as caught:
+        check_vmap(f, (np.float64(0.5),), err_msg="f that is wrong")
+    assert caught.value.came
+    f.def_vmap(lambda n, b, x: ({"y": x}, True))
+    check_vmap(f, (np.float64(0.5),))
 
 
 def test_what_the_function_closes_over_is_no_argument():

@@ -9,6 +9,7 @@ import pytest
 
 import fgrad
 from fgrad import grad, jacfwd, jvp
+from fgrad.ops.equal import once
 from fgrad.scipy import linalg
 
 RNG = np.random.default_rng(0)
@@ -222,6 +223,49 @@ def test_what_moves_with_the_direction_or_the_weights_is_nan():
         return np.sum(t * grad(weight)(a))
 
     assert np.isnan(grad(mixed)(0.0))
+
+
+def nestings(f, t, depth):
+    """The derivative in the direction t so many times over, each time by either mode."""
+    by = {
+        "f": lambda h: lambda x: jvp(h, (x,), (t,))[1],
+        "r": lambda h: lambda x: np.sum(t * grad(h)(x)),
+    }
+    for names in itertools.product("fr", repeat=depth):
+        h = f
+        for name in names:
+            h = by[name](h)
+        yield "".join(names), h
+
+
+CUBES = {
+    "v f(w) v^H": (spectral(lambda w: w**3), lambda a: a @ a @ a),
+    "two of them": (lambda a: spectral(np.square)(a) @ spectral(lambda w: w)(a),
+                    lambda a: a @ a @ a),
+    "values": (lambda a: np.sum(np.linalg.eigvalsh(a) ** 3) * np.eye(3),
+               lambda a: np.trace(a @ a @ a) * np.eye(3)),
+    "u f(s) v^H": (assembled(lambda s: s**3), lambda a: a @ a.T @ a),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", CUBES)
+@pytest.mark.parametrize("a", [2 * np.eye(3), np.diag([2.0, 2.0, 3.0])], ids=["I", "two"])
+def test_third_derivatives_are_right_or_nan(name, a):
+    """By whichever modes: a derivative that is lost once stays lost."""
+    f, g = CUBES[name]
+    t = hermitian(M)
+    want = next(nestings(lambda x: np.sum(M * g(x)), t, 3))[1](a)
+    for modes, h in nestings(lambda x: np.sum(M * f(x)), t, 3):
+        got = h(a)
+        assert np.isnan(got) or abs(got - want) < 1e-8 * abs(want), (modes, got, want)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_what_holds_here_alone_has_no_derivative_of_any_order(depth):
+    for modes, h in nestings(lambda x: np.sum(once(x)[0]), M, depth):
+        assert np.isnan(h(np.eye(3))), modes
 
 
 def test_one_of_many_equal_vectors_is_nan():

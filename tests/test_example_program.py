@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import adversarial
+import bending_space
 import curve_fit
+import fashion
 import heat
 import hmc
 import laplace
 import newton_cg
 import pytest
+import scalar_engine
+import xor
 
-EXAMPLES = {module.__name__: module for module in (curve_fit, heat, hmc, laplace, newton_cg)}
+EXAMPLES = {
+    module.__name__: module
+    for module in (
+        adversarial, bending_space, curve_fit, fashion, heat, hmc, laplace, newton_cg,
+        scalar_engine, xor,
+    )
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -28,6 +39,14 @@ def test_bad_seeds(name, capsys):
         with pytest.raises(SystemExit):
             EXAMPLES[name].main(["--seed", seed])
         assert f"wanted an integer >= 0, got '{seed}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "option"), [("fashion", "--rate"), ("adversarial", "--size")])
+def test_numbers_above_zero(name, option, capsys):
+    for text in ("0", "-1", "nan", "inf", "much"):
+        with pytest.raises(SystemExit):
+            EXAMPLES[name].main([f"{option}={text}"])
+        assert f"wanted a number above 0, got '{text}'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

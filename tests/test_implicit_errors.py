@@ -197,8 +197,22 @@ def test_a_function_that_closes_over_traced_values_does_not_ask_for_its_unknowns
     def f(a):
         return root(lambda z: z - a if z > 0 else z - 2 * a, 1.0)
 
-    refused(lambda: grad(f)(1.0), TracerConversionError, "traced values in args=", "closes over",
-            "through args=")  # fmt: skip
+    refused(lambda: grad(f)(1.0), TracerConversionError, "traced values as in root(f, z0, a, b)",
+            "closes over", "as in root(f, z0, a, b); or choose with np.where")  # fmt: skip
+
+    def of_solver(a):
+        return implicit(lambda z, b: z - a if z > 0 else z, lambda b: b)(1.0)
+
+    refused(lambda: grad(of_solver)(1.0), TracerConversionError, "as arguments of the solver",
+            "closes over", "as arguments of the solver")  # fmt: skip
+
+    def of_ones_own(a):
+        g = lambda z: z - a if z > 0 else z  # noqa: E731
+        return fgrad.custom_root(g, 1.0, lambda f, z: z, lambda g, y: y / g(1.0))
+
+    refused(lambda: grad(of_ones_own)(1.0), TracerConversionError,
+            "custom_root wants a function that doesn't ask for values", "closes over",
+            "choose with np.where(condition, x, y), or branch with fgrad.cond")  # fmt: skip
     assert grad(lambda a: root(lambda z, a: z - a if z > 0 else z, 1.0, a))(1.0) == 1.0
 
 

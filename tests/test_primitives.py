@@ -68,6 +68,7 @@ def test_the_derivative_of_a_constant_is_zero(row):
 @each(TABLE)
 def test_vmap_is_the_stack_of_calls(row):
     laws_of_vmap.batching(row)
+    laws_of_vmap.batched_dtypes(row)
     if row.complex:
         laws_of_vmap.batching(row, np.complex128)
 

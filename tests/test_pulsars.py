@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pulsar_data
 import pulsar_plots
+import pulsar_ways
 import pulsars
 import pytest
 from matplotlib.image import imread
 
 import fgrad
+from fgrad import random
 
 HEADER = "a,b,c,d,e,f,g,h,label\n"
 ROWS = "1,2,3,4,5,6,7,8,0\n8,7,6,5,4,3,2,1,1\n"
@@ -92,6 +94,66 @@ def test_shares_count_what_they_say(monkeypatch):
     assert list(found.values()) == [pytest.approx(2 / 3), 1.0, 0.75]
 
 
+# The same with fgrad_nn, and candidates held out -----------------------------------------
+
+
+def test_a_quarter_of_each_class_is_held_out(candidates):
+    few = candidates._replace(features=candidates.features[:200], labels=candidates.labels[:200])
+    parts = pulsar_ways.split(few, random.key(0))
+    (X, labels), (held_out, held_out_labels) = parts.train, parts.held_out
+    for label in (0, 1):
+        count = np.sum(few.labels == label)
+        assert np.sum(held_out_labels == label) == round(count / 4)
+        assert np.sum(labels == label) == count - round(count / 4)
+    rows = {tuple(row) for row in np.concatenate([X, held_out])}
+    assert len(rows) == 200
+    assert rows == {tuple(row) for row in parts.features}
+    # the scale is that of the candidates for training alone
+    np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(X.std(axis=0), 1)
+    other = pulsar_ways.split(few, random.key(1))
+    assert {tuple(row) for row in other.held_out[0]} != {tuple(row) for row in held_out}
+
+
+def by_layers(candidates, *, steps, jit, reports=None):
+    parts = pulsar_ways.split(candidates, random.key(0))
+    trained = pulsar_ways.train(
+        parts.train, steps=steps, batch=100, key=random.key(1), jit=jit,
+        report=lambda *now: reports.append(now) if reports is not None else None,
+    )  # fmt: skip
+    return parts, trained
+
+
+def test_the_compiled_way_is_the_same_training(candidates):
+    reports = []
+    parts, plain = by_layers(candidates, steps=20, jit=False)
+    _, compiled = by_layers(candidates, steps=20, jit=True, reports=reports)
+    np.testing.assert_allclose(plain.errors, compiled.errors, rtol=1e-6)
+    X = parts.held_out[0]
+    np.testing.assert_allclose(plain.scores(X), compiled.scores(X), rtol=1e-4, atol=1e-5)
+    assert reports == list(zip(range(1, 21), compiled.errors, strict=True))
+
+
+def test_the_network_finds_pulsars_that_were_held_out(candidates):
+    parts, trained = by_layers(candidates, steps=200, jit=True)
+    X, labels = parts.held_out
+    assert min(pulsar_ways.shares(trained.scores(X), labels).values()) > 0.93
+    # running statistics: what a candidate gets doesn't depend on those beside it
+    np.testing.assert_allclose(trained.scores(X[:1])[0], trained.scores(X)[0], rtol=1e-10)
+
+
+def test_the_table_has_medians():
+    found = {
+        way: [(seconds, {"a": 0.5, "b": 0.6, "c": share}) for seconds, share in runs]
+        for way, runs in {"lists": [(1, 0.1), (5, 0.8), (2, 0.9)], "jit": [(1, 1.0)] * 3}.items()
+    }
+    table = pulsar_ways.comparison(found, 300)
+    assert table.title == "On 300 held-out candidates, medians of 3 seeds"
+    cells = [list(column.cells) for column in table.columns]
+    assert cells[0] == [pulsar_ways.WAYS["lists"], pulsar_ways.WAYS["jit"]]
+    assert cells[1:] == [["2.00", "1.00"], ["50.0%"] * 2, ["60.0%"] * 2, ["80.0%", "100.0%"]]
+
+
 # The program ----------------------------------------------------------------------------
 
 
@@ -125,6 +187,34 @@ def test_output_and_pictures(tmp_path, capsys):
         picture = imread(tmp_path / "new" / "folder" / name)
         assert min(picture.shape[:2]) > 500
         assert picture.std() > 0.05
+
+
+def test_all_ways(tmp_path, capsys):
+    assert run(tmp_path, "--way", "all", "--seeds", "2") == 0
+    printed = capsys.readouterr().out
+    assert "On 30 held-out candidates, medians of 2 seeds" in printed
+    assert "step" not in printed
+    for way, name in pulsar_ways.WAYS.items():
+        assert name in printed
+        for picture in ("loss_curve", "decision_boundary"):
+            assert imread(tmp_path / f"{picture}_{way}.png").std() > 0.05
+
+
+@pytest.mark.parametrize("way", ["nn", "jit"])
+def test_one_way(tmp_path, capsys, way):
+    assert run(tmp_path, "--way", way) == 0
+    printed = capsys.readouterr().out
+    assert "step    50   batch error 0." in printed
+    assert pulsar_ways.WAYS[way] in printed
+    assert pulsar_ways.WAYS["lists"] not in printed
+    assert len(list(tmp_path.glob("*.png"))) == 2
+
+
+def test_too_few_candidates_to_hold_some_out(tmp_path, capsys):
+    path = tmp_path / "tiny.csv"
+    path.write_text(HEADER + ROWS)
+    assert run(tmp_path, "--data", str(path), "--way", "nn") == 2
+    assert "two of each class are wanted" in capsys.readouterr().err
 
 
 def test_the_seed_decides_everything(tmp_path, capsys):
@@ -190,7 +280,9 @@ def test_an_output_folder_that_is_a_file(tmp_path, capsys):
     assert "File exists" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options", [["--steps", "0"], ["--samples", "9"], ["--seed", "x"]])
+@pytest.mark.parametrize(
+    "options", [["--steps", "0"], ["--samples", "9"], ["--seed", "x"], ["--seeds", "0"]]
+)
 def test_bad_options(tmp_path, capsys, options):
     with pytest.raises(SystemExit):
         run(tmp_path, *options)

@@ -25,16 +25,19 @@ import weakref
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from .. import tree
+from ..arguments import Selection
 from ..arrays import digest, ndarray
 from .codes import (
     absent_globals,
     contents_of,
     dictionary,
     functions_of,
+    globals_in,
     imported,
     is_node,
     names_in,
@@ -108,7 +111,8 @@ class Captured:
         self._readers: dict[tuple[int, str], set[int]] = {}
         self._contents: dict[int, Any] = {}
         self._objects: dict[int, Any] = {}
-        self._names = {"__call__"}
+        self._names = {"__call__": None}  # in order
+        self._looked: dict[int, int] = {}
         self._todo: list[Any] = []
         self._seen: dict[int, Any] = {}
         self._follow(f, None)
@@ -165,7 +169,7 @@ class Captured:
                 self._reach(x)
             if not of_library(value):
                 self._object(value)
-        elif isinstance(value, (functools.partial, MethodType)):
+        elif isinstance(value, (functools.partial, MethodType, Selection)):
             functions, others = unwrapped(value)
             for x in (*functions, *others):
                 self._reach(x)
@@ -190,9 +194,9 @@ class Captured:
             self._defaults(fn, library)
         if library:
             return
-        names, space = names_in(code), fn.__globals__
-        self._names.update(names)
-        for name in names:
+        space = fn.__globals__
+        self._names.update(dict.fromkeys(names_in(code)))
+        for name in globals_in(code):
             if name in space:
                 self._note("global", space, name, space[name], name, fn, False)
         for name in absent_globals(code, space):
@@ -244,23 +248,28 @@ class Captured:
         alone = isinstance(value, (ModuleType, FunctionType))
         label = value.__name__ if alone or isinstance(value, type) else type(value).__name__
         found = dictionary(value)
+        start, self._looked[id(value)] = self._looked.get(id(value), 0), len(self._names)
+        names = [*islice(self._names, start, None)]
         if isinstance(value, type):
-            for key in self._names:
+            for key in names:
                 x = next((vars(c)[key] for c in value.__mro__ if key in vars(c)), EMPTY)
-                if x is not EMPTY and (id(value), key) not in self._reads:
+                if x is EMPTY and hasattr(type(value), key) and key[:2] != "__":
+                    self._note("attribute", value, key, EMPTY, f"{label}.{key}")
+                elif x is not EMPTY and (id(value), key) not in self._reads:
                     plain = isinstance(x, (FunctionType, property)) or not hasattr(x, "__get__")
                     if plain and type(value) is type:
                         self._note("class", value, key, x, f"{label}.{key}")
                     elif key in vars(value):
                         self._note("attribute", value, key, x, f"{label}.{key}")
             return
-        for key in () if found is None else self._names:
-            # A method that is found in the class may come to be hidden by an attribute.
-            hidden = not alone and key[:2] != "__" and hasattr(type(value), key)
+        every = not alone and hasattr(type(value), "__getattr__")
+        for key in () if found is None else names:
+            # What is found in the class, or made up, may come to be hidden by an attribute.
+            hidden = not alone and key[:2] != "__" and (every or hasattr(type(value), key))
             if hidden or key in found:
                 x = found.get(key, EMPTY)
                 self._note("attribute", value, key, x, f"{label}.{key}")
-        for key in slots(value) & self._names:
+        for key in slots(value).intersection(names):
             self._note("slot", value, key, getattr(value, key, EMPTY), f"{label}.{key}")
 
     def _note(

@@ -11,11 +11,12 @@ from types import CodeType, FunctionType, MemberDescriptorType, MethodType, Modu
 from typing import Any
 
 from .. import tree
+from ..arguments import Selection
 
 #: Packages whose functions read no values of the user's, but those in their closures.
 LIBRARIES = frozenset({"numpy", "scipy", "fgrad", "fgrad_nn", "cupy", "optree"}) | frozenset(
     sys.stdlib_module_names
-) - {"__main__"}
+)
 
 _EXTENDED, _LOAD = dis.opmap["EXTENDED_ARG"], dis.opmap["LOAD_GLOBAL"]
 _GLOBALS = frozenset({dis.opmap["STORE_GLOBAL"], dis.opmap["DELETE_GLOBAL"]})
@@ -59,7 +60,7 @@ def _written(code: CodeType) -> set[str]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _globals_in(code: CodeType) -> tuple[str, ...]:
+def globals_in(code: CodeType) -> tuple[str, ...]:
     """The names that a code looks up as globals."""
     names = []
     number = 0
@@ -70,13 +71,13 @@ def _globals_in(code: CodeType) -> tuple[str, ...]:
         if op != _EXTENDED:
             number = 0
     for inner in _nested(code):
-        names += _globals_in(inner)
+        names += globals_in(inner)
     return tuple(dict.fromkeys(names))
 
 
 def absent_globals(code: CodeType, space: dict[str, Any]) -> list[str]:
     """The globals that a code looks up and would not find."""
-    return [n for n in _globals_in(code) if n not in space and not hasattr(builtins, n)]
+    return [n for n in globals_in(code) if n not in space and not hasattr(builtins, n)]
 
 
 def imported(code: CodeType) -> list[ModuleType]:
@@ -100,6 +101,8 @@ def unwrapped(value: Any) -> tuple[list[FunctionType], list[Any]]:
     if isinstance(value, functools.partial):
         functions, others = unwrapped(value.func)
         return functions, [*others, value.args, value.keywords]
+    if isinstance(value, Selection):  # what `grad` and its like know of their function
+        return unwrapped(value.f)
     if isinstance(value, MethodType):
         functions, others = unwrapped(value.__func__)
         return functions, [*others, value.__self__]
@@ -115,7 +118,16 @@ def of_library(x: Any) -> bool:
         root = x.__globals__.get("__name__", "")
     else:
         root = getattr(x if isinstance(x, type) else type(x), "__module__", None)
-    return str(root).partition(".")[0] in LIBRARIES
+    return _is_library(str(root).partition(".")[0])
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_library(package: str) -> bool:
+    """Whether a package is one of those above, or one that is installed, and not being written."""
+    if package == "__main__":
+        return False
+    file = getattr(sys.modules.get(package), "__file__", None) or ""
+    return package in LIBRARIES or "site-packages" in file or "dist-packages" in file
 
 
 # ------------------------------------------------------------------ containers and objects

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import tree
+from ..batch import AXES
 from ..core import Tracer, check_function, refuse_finished, watcher
 from ..errors import ArgumentError, TracerConversionError, describe, name_of
 from ..graph import Graph
@@ -18,7 +19,7 @@ from .passes import Options
 from .paths import Recording
 from .recording import OuterValue
 from .signature import Signature, check_static, positional
-from .specs import Spec, record
+from .specs import ELSEWHERE, Spec, elsewhere, record
 from .transformed import Flat, is_recorded, transformed
 
 #: So many paths through truth values are compiled before the rest is left to run as it is.
@@ -46,13 +47,15 @@ class Jitted:
         self._in_a_row = 0
         self._lock = threading.RLock()
         self._derived: dict[Any, Any] = {}
-        self._run: Callable[..., Any] = self._miss
+        self._found: Spec | None = None
+        self._run: Callable[..., Any] = elsewhere
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result."""
-        if (watch := watcher()) is not None:
-            return watch(self._f, args, kwargs)
-        return self._run(*args, **kwargs)
+        if (watch := watcher()) and (out := watch(self, args, kwargs)) is not NotImplemented:
+            return out
+        out = self._run(*args, **kwargs)
+        return out if out is not ELSEWHERE else self._search(args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -64,17 +67,33 @@ class Jitted:
         options = self._f, self._static, self._strict, self._options, self._max_paths
         return Jitted, options
 
-    # ------------------------------------------------------------------ a call of a new kind
-    def _miss(self, *args: Any, **kwargs: Any) -> Any:
+    # ------------------------------------------------------------------ other kinds of calls
+    def _search(self, args: Any, kwargs: Any) -> Any:
+        """Run another program that is made for such a call, or make one."""
+        for spec in reversed([*self._specs]):
+            out = spec.code(*args, **kwargs)
+            if out is not ELSEWHERE:
+                self._in_a_row = 0
+                if spec is self._found:  # twice in a row: from now on it is asked first
+                    self._run = spec.code
+                self._found = spec
+                return out
+        return self._miss(args, kwargs)
+
+    def _miss(self, args: Any, kwargs: Any) -> Any:
         """Record, compile, and give the result of the recorded run."""
         leaves = tree.leaves((args, kwargs))
         traced = [x for x in leaves if isinstance(x, Tracer)]
         for x in traced:
             refuse_finished(x, "jit")
         if traced:
-            if any(map(is_recorded, traced)):
-                return self._f(*args, **kwargs)  # a part of the program that is being made
+            # It is a part of the program that is being made; or it may ask for a named axis, which
+            # only the code that runs inside of the axis can see.
+            if any(map(is_recorded, traced)) or AXES.get():
+                return self._f(*args, **kwargs)
             return transformed(self, args, kwargs)
+        if AXES.get():
+            return self._f(*args, **kwargs)
         known = len(self._misses)
         try:
             signature, recording, result = self._recorded(args, kwargs)
@@ -89,22 +108,20 @@ class Jitted:
     def _enter(self, signature: Signature, recording: Recording) -> None:
         spec = Spec(
             self._f, signature, recording, self._options, self._max_paths, self._strict,
-            self._specs[-1].code if self._specs else self._miss, self._lock,
+            self._lock,
         )  # fmt: skip
         self._note(signature)
         self._specs.append(spec)
         if len(self._specs) > PROGRAMS:
             del self._specs[0]
-            self._specs[0].follow(self._miss)
         self._run = self._watched(spec)
 
     def _watched(self, spec: Spec) -> Callable[..., Any]:
         """The program's code, until it is used: then the count of calls without use starts anew."""
 
         def first(*args: Any, **kwargs: Any) -> Any:
-            known = len(self._misses)
             out = spec.code(*args, **kwargs)
-            if known == len(self._misses):
+            if out is not ELSEWHERE:
                 self._in_a_row = 0
                 if self._run is first:
                     self._run = spec.code
@@ -131,7 +148,7 @@ class Jitted:
                 f"{name_of(self._f)} was compiled for {RETRACES} calls in a row; the last time "
                 f"because of {self._misses[-1]}. Its method explain() tells each time.",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     # ------------------------------------------------------------------ what it did
@@ -167,7 +184,7 @@ class Jitted:
     def clear(self) -> None:
         """Forget all programs."""
         with self._lock:
-            self._specs, self._misses, self._run = [], [], self._miss
+            self._specs, self._misses, self._run = [], [], elsewhere
             self._derived.clear()
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from copy import copy
 from types import CellType, FunctionType, MethodType
 from typing import Any
 
+from ..arguments import Selection
 from .captured import EMPTY, Captured, Read, contents
-from .codes import names_in, of_library, unwrapped
+from .codes import globals_in, of_library, unwrapped
 
 
 class _Overlay(dict[str, Any]):
@@ -40,10 +42,10 @@ def opened(captured: Captured, f: Any, replaced: Callable[[Read], Any]) -> Any:
     for key, fn in touched.items():
         space = spaces.setdefault(id(fn.__globals__), _Overlay(fn.__globals__))
         closure = tuple(cells.get(id(cell), cell) for cell in fn.__closure__ or ())
-        copy = FunctionType(fn.__code__, space, fn.__name__, fn.__defaults__, closure)
-        copy.__kwdefaults__, copy.__qualname__ = fn.__kwdefaults__, fn.__qualname__
-        copy.__dict__.update(fn.__dict__)
-        copies[key] = copy
+        new_fn = FunctionType(fn.__code__, space, fn.__name__, fn.__defaults__, closure)
+        new_fn.__kwdefaults__, new_fn.__qualname__ = fn.__kwdefaults__, fn.__qualname__
+        new_fn.__dict__.update(fn.__dict__)
+        copies[key] = new_fn
     for fn in touched.values():
         for old in fn.__closure__ or ():
             if id(old) in cells:
@@ -52,7 +54,7 @@ def opened(captured: Captured, f: Any, replaced: Callable[[Read], Any]) -> Any:
                     _copied(contents(old), copies) if value is EMPTY else value
                 )
         space = spaces[id(fn.__globals__)]
-        for name in () if of_library(fn) else names_in(fn.__code__):
+        for name in () if of_library(fn) else globals_in(fn.__code__):
             place = id(fn.__globals__), name
             if place in new:
                 space[name] = new[place]
@@ -70,7 +72,7 @@ def _touched(captured: Captured, places: set[tuple[int, str]]) -> dict[int, Func
         for key, fn in captured.functions.items():
             if key in touched or key in captured.fixed:
                 continue
-            names = [] if of_library(fn) else names_in(fn.__code__)
+            names = () if of_library(fn) else globals_in(fn.__code__)
             cells = fn.__closure__ or ()
             if (
                 any((id(c), "") in places or _changes(contents(c), touched) for c in cells)
@@ -94,6 +96,10 @@ def _changes(x: Any, touched: dict[int, FunctionType]) -> bool:
 def _copied(x: Any, copies: dict[int, FunctionType]) -> Any:
     if isinstance(x, functools.partial):
         return functools.partial(_copied(x.func, copies), *x.args, **x.keywords)
+    if isinstance(x, Selection):
+        new = copy(x)
+        new.f = _copied(x.f, copies)
+        return new
     if isinstance(x, MethodType):
         return MethodType(_copied(x.__func__, copies), x.__self__)
     return copies.get(id(x), x)

@@ -13,7 +13,7 @@ from ..arrays import ndarray
 #: Names that the printed code gives to its own values.
 _OWN = re.compile(
     r"(t|b|v|p|h|e|k|x|y|s|n|w|sum|block)\d+(_\d+)?|i|j|args|kwargs|arenas|kept|make|memory|no|"
-    r"otherwise|pool|result|run|truth|yes"
+    r"elsewhere|pool|result|run|truth|yes"
 )
 
 

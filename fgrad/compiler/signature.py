@@ -19,7 +19,7 @@ from .unpacking import Leaf, Unpacker, is_dynamic
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
-OTHERWISE = "return otherwise(*args, **kwargs)"
+OTHERWISE = "return elsewhere"
 
 
 class Signature:

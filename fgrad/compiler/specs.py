@@ -110,6 +110,18 @@ def _fresh(values: Sequence[Any], held: set[int]) -> list[Any]:
     return out
 
 
+class Elsewhere:
+    """The answer of a program to a call that it isn't made for."""
+
+
+ELSEWHERE = Elsewhere()
+
+
+def elsewhere(*args: Any, **kwargs: Any) -> Any:
+    """The program that is made for no call."""
+    return ELSEWHERE
+
+
 class Spec:
     """The programs for one kind of call.
 
@@ -122,15 +134,17 @@ class Spec:
 
     def __init__(
         self, f: Callable[..., Any], signature: Signature, recording: Recording, options: Options,
-        limit: int, strict: bool, otherwise: Callable[..., Any], lock: Any,
+        limit: int, strict: bool, lock: Any,
     ) -> None:  # fmt: skip
         self.f, self.signature, self.options = f, signature, options
         self.limit, self.strict = limit, strict
         self.recordings: list[Recording] = []
         self.full = False
-        self._otherwise, self._lock = otherwise, lock
+        self._lock = lock
         signature.settle()
         self._build([recording])
+        if self.root.guard is None:  # no other path will ever be compared with it
+            recording.equations.clear()
 
     @property
     def paths(self) -> int:
@@ -138,12 +152,8 @@ class Spec:
 
     @property
     def code(self) -> Callable[..., Any]:
-        """Called as the function is; hands on what it isn't made for."""
+        """Called as the function is; gives `ELSEWHERE` for what it isn't made for."""
         return self.root.code
-
-    def follow(self, otherwise: Callable[..., Any]) -> None:
-        """Say who is to be asked next."""
-        self._otherwise = self.root.scope.names["otherwise"] = otherwise
 
     def takes(self, args: Any, kwargs: Any) -> bool:
         """Whether the programs are made for such a call."""
@@ -155,7 +165,7 @@ class Spec:
 
     def _build(self, recordings: Sequence[Recording]) -> None:
         scope = self.signature.scope.copy()
-        scope.names["otherwise"] = self._otherwise
+        scope.names["elsewhere"] = ELSEWHERE
         self.root = Segment(recordings[0], 0, [], self.options, self._absent)
         self.root.compile(self.signature.unpacker.lines, scope)
         self.recordings = []

@@ -129,7 +129,8 @@ class Probe(Stage):
         outs = tuple(map(self.tracer, answers))
         ins = tuple(map(self.operand, operands))
         names = tuple(x.slot for x in outs)
-        self.equations.append(Equation(p, ins, dict(params), names, self.scope))
+        source = self.source(p, operands)
+        self.equations.append(Equation(p, ins, dict(params), names, self.scope, source))
         return outs if p.several else outs[0]
 
     def open(self, x: Any, found: dict[int, tuple[Any, Any]], depth: int = 4) -> Any:
@@ -290,6 +291,7 @@ class Body:
     """
 
     def __init__(self, graph: Graph) -> None:
+        self.sources = [e.source for e in graph.equations]
         self._env: list[Any] = []
         places: dict[Var, int] = {}
 

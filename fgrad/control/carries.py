@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -69,6 +70,14 @@ class Carry:
                 self._changed(k, a)
             self._weak[k] = False
         return ys
+
+    def settled(self) -> list[Any] | None:
+        """The first leaves in the dtypes that a step gave to Python numbers, if it gave any."""
+        new = [
+            x if aval(x).dtype == a.dtype else as_dtype(x, a.dtype)
+            for x, a in zip(self.leaves, self._like, strict=True)
+        ]
+        return None if all(map(operator.is_, new, self.leaves)) else new
 
     def flat(self, out: Any) -> list[Any]:
         """The leaves of a carry whose shapes and dtypes are seen to later."""

@@ -11,7 +11,7 @@ import numpy as np
 from .. import tree
 from ..arrays import aval, shape_of
 from ..closures import example
-from ..core import bind, is_traceable, refuse_finished
+from ..core import bind, is_traceable, refuse_finished, rerun
 from ..errors import (
     ArgumentError,
     DtypeError,
@@ -49,7 +49,8 @@ def scan(
     Args:
         f: a function of a carry and of a slice; returns the next carry, which has the same
             structure, shapes and dtypes, and a pytree of arrays (None for no results).
-        init: the first carry. A Python number takes the dtype that the first step gives it.
+        init: the first carry. A Python number takes the dtype that the first step gives it; if
+            that is another than its own, the first step runs again with it, for its results.
         xs: a pytree of arrays, to be sliced along their first axis; None for none, with `length`.
         length: the number of steps; needed only without ``xs``.
         reverse: start with the last slice. Results are in the order of the slices all the same.
@@ -168,6 +169,10 @@ def _loop(carry: Carry, step: Any, columns: Any, slices: Any, n: int, reverse: b
         x = columns[0][i] if single else tree.unflatten(slices, [x[i] for x in columns])
         out, y = step(carry.tree(leaves), x)
         leaves = carry.next(out)
+        if k == 0 and y is not None and (settled := carry.settled()) is not None:
+            # As in graphs, results have the dtypes that they have of the carry that goes on.
+            out, y = rerun(step, carry.tree(settled), x)
+            leaves = carry.next(out)
         if y is None and structure == nothing:
             continue
         ys, shape = tree.flatten(y)

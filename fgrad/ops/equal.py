@@ -160,10 +160,13 @@ def _once_jvp(ans: Array, xs: Any, ts: Any, params: Params) -> Array:
 
 
 def _once_vjp(active: Any, g: Array, ans: Any, xs: Any, params: Params) -> list[Any]:
-    return [_moves(g, 0 * g)]
+    # The next derivative is lost too where the matrix moves and the cotangent does not.
+    return [_moves(g, 0 * g + 0 * xs[0])]
 
 
-_ONCE = Primitive("once", lambda x: x.copy(), _once_jvp, _once_vjp, leading)
+_ONCE = Primitive(
+    "once", lambda x: x.copy(), _once_jvp, _once_vjp, leading, needs=lambda i, k: k == 0
+)
 
 
 def once(*parts: Array) -> list[Array]:

@@ -191,8 +191,8 @@ def _small_together(parts: Sequence[Any]) -> tuple[Any, Sequence[Any], Any]:
 
 
 def _getitem_transpose(g: Array, x: Any, *arrays: Any, spec: Spec) -> Any:
-    steps = [i.step or 1 for i in spec if type(i) is slice]
-    if not arrays and np.size(g) == x.size and min(steps, default=1) > 0:  # b[:, 0] of a column
+    forwards = (type(i) is not slice or i.step is None or i.step > 0 for i in spec)
+    if not arrays and np.size(g) == x.size and all(forwards):  # b[:, 0] of a column
         return apply(RESHAPE, g, {"shape": x.shape})
     c = Deferred([(x, arrays, g, spec)], _scattered)
     return (c,) if arrays else c

@@ -34,12 +34,14 @@ class Purpose(enum.IntEnum):
 
 _U = np.uint64
 _LOW, _HALF = _U(0xFFFFFFFF), _U(32)
-_MULTIPLIERS = _U(0xD2E7470EE14C6C93), _U(0xCA5A826395121157)
-_WEYL = _U(0x9E3779B97F4A7C15), _U(0xBB67AE8584CAA73B)
+#: For the first and the third word of a counter, and for those of a key: a row each.
+_MULTIPLIERS = np.array([[0xD2E7470EE14C6C93], [0xCA5A826395121157]], _U)
+_UPPER, _LOWER = _MULTIPLIERS >> _HALF, _MULTIPLIERS & _LOW
+_WEYL = np.array([[0x9E3779B97F4A7C15], [0xBB67AE8584CAA73B]], _U)
 _ROUNDS = 10
 
 #: From so many keys on, NumPy's operations on all are quicker than an object for each ...
-_MANY = 32
+_MANY = 16
 #: ... unless more than so many blocks are wanted of each.
 _LONG = 32
 #: How many blocks are made at once, so that all stays in the cache.
@@ -53,6 +55,25 @@ def multiply(a: Any, b: Any) -> tuple[Any, Any]:
     cross = a_high * b_low
     middle = ((a_low * b_low) >> _HALF) + (cross & _LOW) + a_low * b_high
     return a_high * b_high + (cross >> _HALF) + (middle >> _HALF), a * b
+
+
+def _multiply(x: Any) -> tuple[Any, Any]:
+    """The high and the low words of the products with the multipliers, of rows of words.
+
+    In halves, as on paper, and with few new arrays: there are ten rounds for each number.
+    """
+    upper, lower = x >> _HALF, x & _LOW
+    cross = lower * _UPPER
+    lower *= _LOWER
+    lower >>= _HALF
+    lower += cross & _LOW
+    lower += upper * _LOWER
+    lower >>= _HALF
+    cross >>= _HALF
+    upper *= _UPPER
+    upper += cross
+    upper += lower
+    return upper, x * _MULTIPLIERS
 
 
 def encrypt(keys: Any, c0: Any, c1: Any, c2: Any, purpose: Purpose) -> Any:
@@ -77,14 +98,14 @@ def _encrypt(keys: Any, c0: Any, c1: Any, c2: Any, purpose: Purpose) -> Any:
         for i in range(0, n, _CHUNK):
             part = slice(i, i + _CHUNK)
             x0, x1, x2, x3 = (c[part] for c in rows)
-            k0, k1 = keys[part, 0], keys[part, 1]
+            even, odd, key = np.stack([x0, x2]), np.stack([x1, x3]), keys[part].T.copy()
             for _ in range(_ROUNDS):
-                high0, low0 = multiply(_MULTIPLIERS[0], x0)
-                high1, low1 = multiply(_MULTIPLIERS[1], x2)
-                x0, x1, x2, x3 = high1 ^ x1 ^ k0, low1, high0 ^ x3 ^ k1, low0
-                k0, k1 = k0 + _WEYL[0], k1 + _WEYL[1]
-            for j, x in enumerate((x0, x1, x2, x3)):
-                out[part, j] = x
+                high, low = _multiply(even)
+                even = high[::-1] ^ odd
+                even ^= key
+                odd = low[::-1]
+                key += _WEYL
+            out[part, ::2], out[part, 1::2] = even.T, odd.T
     return out
 
 

@@ -31,7 +31,7 @@ class _Solver:
     def __init__(self, name: str, f: Call, like: Any, what: str, has_aux: bool) -> None:
         check_function_of(name, f)
         self.name, self.has_aux = name, has_aux
-        self.reader = Reader(name)
+        self.reader = Reader(name, None)
         self.unknowns = unknowns = Unknowns(like, name, what, f)
         self.given = self.reader.value((like,))
 

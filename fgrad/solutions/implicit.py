@@ -81,7 +81,7 @@ def implicit(
 
     @functools.wraps(find_z)
     def solved(*args: Any, **kwargs: Any) -> Any:
-        reader = Reader("implicit")
+        reader = Reader("implicit", "as arguments of the solver")
         arguments = reader.value((args, kwargs))
 
         def run(*values: Any) -> tuple[Any, Any]:

@@ -41,7 +41,7 @@ class Problem:
 
     def __init__(self, name: str, f: Call, z0: Any, args: tuple[Any, ...], settle: Any) -> None:
         check_function_of(name, f)
-        self.name, self.args, self.reader = name, args, Reader(name)
+        self.name, self.args, self.reader = name, args, Reader(name, f"as in {name}(f, z0, a, b)")
         arguments = self.reader.value(args)
 
         def probe(z: Any) -> Any:

@@ -361,7 +361,7 @@ def test_values_may_be_asked_for_where_they_come_in_args():
         return x - a if x > 0 else x + a
 
     assert fgrad.grad(lambda a: optimize.root(f, 1.0, (a,)).x)(2.0) == 1.0
-    with pytest.raises(TracerConversionError, match=r"pass these values through args="):
+    with pytest.raises(TracerConversionError, match=r"pass these values in args="):
         fgrad.grad(lambda a: optimize.root(lambda x: f(x, a), 1.0).x)(2.0)
 
 

@@ -63,7 +63,13 @@ def _impl(fn: Callable[..., Any]) -> Callable[..., Any]:
         return fn(a, b, q, r, e if general else None, s if cross else None, balanced)
 
     each = over_batch(impl, (2,) * 6)
-    return lambda *xs, **params: each(*xs, **params) if xs[0].size else np.zeros_like(xs[0])
+
+    def solved(a: Any, *rest: Any, **params: Any) -> Any:
+        if a.size:
+            return each(a, *rest, **params)
+        return np.zeros(a.shape, np.result_type(a, np.float64))  # SciPy's, whatever comes
+
+    return solved
 
 
 def _declared(fn: Callable[..., Any], discrete: bool) -> Callable[..., Any]:

@@ -135,7 +135,8 @@ def _each(
     p: Primitive, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params
 ) -> Any:
     """One solution for each element: each takes as many iterations as it needs."""
-    outs = [Aval(shape_of(xs[0])[-1:], _dtype(params["system"], xs))]
+    b, _, *values = xs  # SciPy takes the first guess in the dtype of the others
+    outs = [Aval(shape_of(b)[-1:], _dtype(params["system"], [b, *values]))]
     return loop(lambda *operands: (bind(p, operands, params),), size, xs, batched, outs)[0]
 
 
@@ -202,7 +203,7 @@ def _of_function(
     name = solver.__name__
     packing = Packing(array_like(b), name, "b")
     zero = np.zeros(packing.size)
-    reader = Reader(name)
+    reader = Reader(name, None)
 
     def flat(f: Call, what: str) -> Call:
         def product(v: Any) -> Any:

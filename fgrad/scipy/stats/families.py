@@ -254,7 +254,7 @@ class Continuous(Density):
             below, above = np.less_equal(z, low), np.greater_equal(z, high)
             out = fn(fill(either(below, above), self._between(*shapes), z), *shapes)
             out = fill(above, at_high, fill(below, at_low, out))
-            out = fill(infinite, np.where(np.less(x, 0), at_low, at_high), out)
+            out = fill(np.equal(x, INF), at_high, fill(np.equal(x, -INF), at_low, out))
             return finish(fill(self._wrong(shapes, scale), NAN, out))
 
     def _between(self, *shapes: Any) -> Any:

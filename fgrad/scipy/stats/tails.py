@@ -37,6 +37,7 @@ def log_or_tail(
         return np.log(y)
     ordinary = fn(*(np.where(lost, c, x) for c, x in zip(near, operands, strict=True)))
     out = tail(*(np.where(lost, x, c) for c, x in zip(far, operands, strict=True)))
+    out = out if out.dtype == y.dtype else out.astype(y.dtype)  # betaln(x, 0.5) is a double
     return np.where(lost, out, np.log(ordinary))
 
 
