@@ -71,6 +71,7 @@ LAYERS: dict[str, float] = {
     "fgrad.custom_batching": 13,
     "fgrad.sparse": 13,
     "fgrad": 14,
+    "fgrad.__main__": 15,
     "fgrad.scipy": 14,
     "fgrad.testing": 15,
     "fgrad_nn.types": 15,

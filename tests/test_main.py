@@ -1,0 +1,33 @@
+"""``python -m fgrad`` says what is installed and whether it works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import fgrad
+from fgrad import __main__ as main
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_it_prints_versions_and_passes():
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "fgrad"], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert f"numpy {np.__version__}" in done.stdout
+    assert done.stdout.count("ok    ") == len(main.tests())
+    assert "FAILED" not in done.stdout
+
+
+def test_a_wrong_derivative_fails(monkeypatch, capsys):
+    grad = fgrad.grad
+    monkeypatch.setattr(fgrad, "grad", lambda f: lambda x: grad(f)(x) * 1.001)
+    assert main.main() == 1
+    assert "FAILED reverse mode is the adjoint" in capsys.readouterr().out
