@@ -1,4 +1,7 @@
-"""Activations, and the functions of logits: stable at any argument, each with a rule of its own."""
+"""Activations, and the functions of logits: stable at any argument, each with a rule of its own.
+
+Those of single numbers are in `activations_smooth` and `activations_piecewise`, and in here too.
+"""
 
 from __future__ import annotations
 
@@ -7,47 +10,35 @@ from typing import Any
 import numpy as np
 
 import fgrad
+from fgrad import random
 from fgrad.errors import DtypeError, ShapeError, describe
 
-
-def _relu(x: Any) -> Any:
-    """max(x, 0); its derivative at 0 is 0.
-
-    >>> import numpy as np, fgrad
-    >>> relu(np.array([-1.0, 0.0, 2.0]))
-    array([0., 0., 2.])
-    >>> fgrad.grad(relu)(0.0)
-    0.0
-    """
-    return np.maximum(x, 0)
-
-
-relu = fgrad.elementwise(_relu, lambda t, ans, x: np.where(np.greater(x, 0), t, 0), name="relu")
-
-
-def _sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)), to full precision for negative x too.
-
-    >>> sigmoid(0.0), bool(sigmoid(-40.0) > 4e-18)
-    (np.float64(0.5), True)
-    """
-    e = np.exp(-np.abs(x))
-    return np.where(np.greater_equal(x, 0), 1.0, e)[()] / (1 + e)
-
-
-sigmoid = fgrad.elementwise(_sigmoid, lambda ans, x: ans * _sigmoid(-x), name="sigmoid")
-
-
-def softplus(x: Any) -> Any:
-    """log(1 + exp(x)), which doesn't overflow.
-
-    >>> softplus(1000.0)
-    np.float64(1000.0)
-
-    Args:
-        x: real arrays of any shape.
-    """
-    return np.logaddexp(x, 0.0)
+from .activations_piecewise import hard_shrink as hard_shrink
+from .activations_piecewise import hard_sigmoid as hard_sigmoid
+from .activations_piecewise import hard_silu as hard_silu
+from .activations_piecewise import hard_swish as hard_swish
+from .activations_piecewise import hard_tanh as hard_tanh
+from .activations_piecewise import leaky_relu as leaky_relu
+from .activations_piecewise import relu as relu
+from .activations_piecewise import relu6 as relu6
+from .activations_piecewise import soft_shrink as soft_shrink
+from .activations_piecewise import sparse_plus as sparse_plus
+from .activations_piecewise import sparse_sigmoid as sparse_sigmoid
+from .activations_piecewise import tanh_shrink as tanh_shrink
+from .activations_piecewise import threshold as threshold
+from .activations_smooth import celu as celu
+from .activations_smooth import elu as elu
+from .activations_smooth import gelu as gelu
+from .activations_smooth import log_sigmoid as log_sigmoid
+from .activations_smooth import mish as mish
+from .activations_smooth import selu as selu
+from .activations_smooth import sigmoid as sigmoid
+from .activations_smooth import silu as silu
+from .activations_smooth import soft_sign as soft_sign
+from .activations_smooth import softplus as softplus
+from .activations_smooth import softsign as softsign
+from .activations_smooth import squareplus as squareplus
+from .activations_smooth import swish as swish
 
 
 # ------------------------------------------------------------------ functions along an axis
@@ -122,15 +113,19 @@ def _along(x: Any, axis: int, name: str) -> int:
     return int(axis) - n if axis >= 0 else int(axis)
 
 
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: Any, axis: int = -1, where: Any = None) -> Any:
     """exp(x) divided by its sum along an axis.
 
     >>> softmax(np.array([1000.0, 1000.0]))
     array([0.5, 0.5])
+    >>> softmax(np.array([3.0, 3.0, 9.0]), where=np.array([True, True, False]))
+    array([0.5, 0.5, 0. ])
 
     Args:
         x: real logits.
         axis: the axis of the classes.
+        where: an array of booleans that broadcasts to x: False is left out, and gets 0. Where
+            all are left out, all get 0; in JAX they get NaN.
 
     Returns:
         An array like x, whose sums along the axis are 1.
@@ -138,7 +133,21 @@ def softmax(x: Any, axis: int = -1) -> Any:
     Raises:
         ShapeError: x has no such axis.
     """
-    return _softmax(x, _along(x, axis, "softmax"))
+    axis = _along(x, axis, "softmax")
+    if where is None:
+        return _softmax(x, axis)
+    some = np.any(np.logical_or(where, np.zeros(np.shape(x), bool)), axis=axis, keepdims=True)
+    shown = np.where(where, x, np.where(some, -np.inf, 0).astype(x.dtype))
+    return np.where(where, _softmax(shown, axis), 0)
+
+
+def softmin(x: Any, axis: int = -1) -> Any:
+    """The `softmax` of -x.
+
+    >>> softmin(np.array([1000.0, 1000.0]))
+    array([0.5, 0.5])
+    """
+    return _softmax(-x, _along(x, axis, "softmin"))
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
@@ -197,3 +206,116 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = np.float64, axis: int = -1
     places = np.expand_dims(np.asarray(x) if isinstance(x, int) else x, -1)
     out = np.equal(places, np.arange(num_classes)).astype(dtype)
     return out if axis == -1 else np.moveaxis(out, -1, axis)
+
+
+def logmeanexp(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """log(mean(exp(x))) along an axis, or of all entries.
+
+    >>> logmeanexp(np.array([1000.0, 1000.0]))
+    np.float64(1000.0)
+
+    Args, Raises: see `logsumexp`.
+    """
+    n = np.size(x) if axis is None else np.shape(x)[_along(x, axis, "logmeanexp")]
+    return logsumexp(x, axis, keepdims) - float(np.log(n))
+
+
+def _log1mexp_of(x: Any) -> Any:
+    near = np.less(x, np.log(2.0))
+    with np.errstate(divide="ignore"):  # log(0) is right at 0
+        low = np.log(-np.expm1(-np.where(near, x, 1)))
+    return np.where(near, low, np.log1p(-np.exp(-np.where(near, 1, x))))
+
+
+_log1mexp = fgrad.elementwise(_log1mexp_of, lambda t, ans, x: t / np.expm1(x), name="log1mexp")
+
+
+def log1mexp(x: Any) -> Any:
+    """log(1 - exp(-x)) for x >= 0, to full precision near 0 and far out: Maechler 2012.
+
+    >>> bool(np.isclose(log1mexp(np.array(1e-20)), np.log(1e-20)))
+    True
+    """
+    return _log1mexp(x)
+
+
+def glu(x: Any, axis: int = -1) -> Any:
+    """The first half along an axis times the sigmoid of the second: Dauphin et al. 2017.
+
+    >>> glu(np.array([3.0, 0.0]))
+    array([1.5])
+
+    Raises:
+        ShapeError: the axis isn't there, or its length is odd.
+    """
+    axis = _along(x, axis, "glu")
+    n = x.shape[axis]
+    if n % 2:
+        raise ShapeError(
+            "glu wants an axis of even length, which it halves.",
+            f"axis={axis} of {describe(x)}",
+            "make the layer before it twice as wide as the result",
+        )
+    first, second = np.split(x, 2, axis=axis)
+    return first * sigmoid(second)
+
+
+def gumbel_softmax(
+    key: Any, logits: Any, temperature: float = 1.0, hard: bool = False, axis: int = -1
+) -> Any:
+    """A random choice by logits, softened so that it has a derivative.
+
+    Jang, Gu & Poole 2017; Maddison, Mnih & Teh 2017: the softmax of logits plus Gumbel noise.
+
+    >>> from fgrad import random
+    >>> gumbel_softmax(random.key(0), np.zeros(3), hard=True)
+    array([0., 0., 1.])
+
+    Args:
+        key: a key of fgrad.random.
+        logits: real numbers.
+        temperature: the smaller, the closer to a choice of one.
+        hard: whether to return the choice itself; its derivative is that of the softened one.
+        axis: the axis of the classes.
+    """
+    axis = _along(logits, axis, "gumbel_softmax")
+    noise = random.gumbel(key, np.shape(logits), logits.dtype)
+    soft = _softmax((logits + noise) / temperature, axis)
+    if not hard:
+        return soft
+    one = one_hot(np.argmax(soft, axis=axis), soft.shape[axis], dtype=soft.dtype, axis=axis)
+    return soft + fgrad.stop_gradient(one - soft)
+
+
+def _sparsemax_of(x: Any, axis: int) -> Any:
+    z = np.flip(np.sort(x, axis=axis), axis)
+    n = x.shape[axis]
+    ranks = np.arange(1, n + 1, dtype=x.dtype).reshape(-1, *(1,) * (-1 - axis))
+    excess = np.cumsum(z, axis=axis) - 1
+    size = np.sum(np.greater(ranks * z, excess), axis=axis, keepdims=True)
+    level = np.take_along_axis(excess, size - 1, axis=axis) / size.astype(x.dtype)
+    return np.maximum(x - level, 0)
+
+
+def _sparsemax_pull(g: Any, ans: Any, axis: int) -> Any:
+    support = np.greater(ans, 0).astype(g.dtype)
+    mean = np.sum(support * g, axis=axis, keepdims=True) / np.sum(support, axis=axis, keepdims=True)
+    return support * (g - mean)
+
+
+_sparsemax = fgrad.primitive(
+    _sparsemax_of, name="sparsemax",
+    jvp=lambda ts, ans, x, axis: _sparsemax_pull(ts[0], ans, axis),
+    vjp=[lambda g, ans, x, axis: _sparsemax_pull(g, ans, axis)],
+)(lambda x, axis: ((x,), {"axis": axis}))  # fmt: skip
+
+
+def sparsemax(x: Any, axis: int = -1) -> Any:
+    """The point of the probability simplex that is nearest to x: Martins & Astudillo 2016.
+
+    >>> sparsemax(np.array([1.0, 0.8, -1.0]))
+    array([0.6, 0.4, 0. ])
+
+    Args, Returns, Raises: see `softmax`; unlike there, most results are 0.
+    """
+    return _sparsemax(x, _along(x, axis, "sparsemax"))

@@ -8,7 +8,7 @@ import scipy.special
 
 from fgrad import grad, vmap
 from fgrad.errors import DtypeError, ShapeError
-from fgrad_nn import log_softmax, logsumexp, one_hot, relu, sigmoid, softmax, softplus
+from fgrad_nn import log_softmax, logsumexp, one_hot, relu, sigmoid, softmax, softplus, sparsemax
 
 from .. import laws, laws_of_vmap
 from ..examples.row import row
@@ -25,6 +25,8 @@ ROWS = [
     row(logsumexp, [(2, 3)]),
     row(logsumexp, [(2, 3)], lambda x: logsumexp(x, 0, keepdims=True)),
     row(logsumexp, [(2, 3)], lambda x: logsumexp(x, -1)),
+    row(sparsemax, [(2, 3)]),
+    row(sparsemax, [(3, 2)], lambda x: sparsemax(x, 0)),
 ]
 
 
