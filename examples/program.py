@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,6 +44,17 @@ def at_least(least: int) -> Callable[[str], int]:
         return number
 
     return integer
+
+
+def positive(text: str) -> float:
+    """The positive number that an option gives."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"wanted a number above 0, got {text!r}")
+    return number
 
 
 def run(
