@@ -12,7 +12,6 @@ import linecache
 import os
 import sys
 import sysconfig
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
@@ -21,8 +20,10 @@ import numpy as np
 import optree
 
 from ..batch import Batch
+from ..control.bodies import Body
 from ..core import Primitive
 from ..forward import Pushforward
+from ..graph import Graph
 from ..reverse import Tape
 
 
@@ -72,6 +73,37 @@ class Node:
 
 
 @dataclass(frozen=True, eq=False)
+class Source:
+    """What an operation of a graph says of where it was written.
+
+    Attributes:
+        operation: the user's operation.
+        phase: "forward", or "backward" or "tangent" if it belongs to a rule of that.
+        stack: the user's lines, the nearest first.
+        inside: the function with rules of the user's that it is a part of.
+    """
+
+    operation: str
+    phase: str
+    stack: tuple[Line, ...]
+    inside: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Pushed:
+    """An operation whose tangent is computed.
+
+    Attributes:
+        operation, operands: the primitive and the values that it is applied to.
+        depth: how many of the user's frames are nearer.
+    """
+
+    operation: Primitive
+    operands: tuple[Any, ...]
+    depth: int
+
+
+@dataclass(frozen=True, eq=False)
 class Whereabouts:
     """What the stack says of an operation.
 
@@ -80,18 +112,20 @@ class Whereabouts:
         recording: the records that tapes are about to make of it, the nearest first.
         pulled: the record that a tape is walking back over, if it is.
         beneath: how many of the user's lines are inside of the walk back (in a rule of theirs).
-        pushed: the primitive whose tangent is being computed, if one is, with its operands.
+        pushed: the operation whose tangent is being computed, if one is.
         batches: the sizes of the mapped axes in front, the outermost first.
-        tape: the tape that is walked back over.
+        tape: the tape that is walked back over; the outermost of several.
+        source: that of the operation of a graph which is being run.
     """
 
     stack: tuple[Line, ...]
     recording: tuple[Node, ...]
     pulled: Node | None
     beneath: int
-    pushed: tuple[Primitive, tuple[Any, ...]] | None
+    pushed: Pushed | None
     batches: tuple[int, ...]
     tape: Tape | None
+    source: Source | None
 
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -130,8 +164,9 @@ def whereabouts(until: CodeType) -> Whereabouts:
     stack: list[Line] = []
     recording: list[Node] = []
     pulled: Node | None = None
-    pushed: tuple[Primitive, tuple[Any, ...]] | None = None
-    beneath, tape = 0, None
+    pushed: Pushed | None = None
+    source: Source | None = None
+    beneath, own, tape = 0, 0, None
     batches: dict[int, int] = {}
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -142,28 +177,46 @@ def whereabouts(until: CodeType) -> Whereabouts:
             if pulled is None:
                 recording.append(_node(frame.f_locals, len(stack)))
         elif code is _BACKWARD:
+            names = frame.f_locals
+            tape = names["self"]
             if pulled is None:
-                names = frame.f_locals
-                tape = names["self"]
                 pulled = Node(tape.level, len(names["nodes"]), cotangent=names.get("g"))
-                beneath = len(stack)
+                beneath = len(stack) if own else 0
         elif code in _PUSHING:
             names = frame.f_locals
             # The answer is there, so what is computed is the tangent.
             if pushed is None and pulled is None and ("ans" in names or names["p"].both):
                 operands = names["primals"] if "primals" in names else (names["a"],)
-                pushed = names["p"], tuple(operands)
+                pushed = Pushed(names["p"], tuple(operands), len(stack))
         elif code in _MAPPING:
             if not stack and pulled is None:
                 trace = frame.f_locals["self"]
                 batches[trace.level] = trace.size
+        elif code is _BODY or code is _GRAPH:
+            found = _source(frame.f_locals)
+            if found is not None:
+                source = source or found
+                stack += [line for line in found.stack if line not in stack]
         elif is_users(code.co_filename):
+            own += 1
             stack.append(Line(code.co_filename, frame.f_lineno, code.co_name))
         frame = frame.f_back
     sizes = tuple(batches[k] for k in sorted(batches))
     return Whereabouts(
-        tuple(stack), tuple(recording), pulled, beneath, pushed, sizes, tape
+        tuple(stack), tuple(recording), pulled, beneath, pushed, sizes, tape, source
     )  # fmt: skip
+
+
+_BODY, _GRAPH = Body.__call__.__code__, Graph.__call__.__code__
+
+
+def _source(names: dict[str, Any]) -> Source | None:
+    """That of the operation which a graph's loop over operations has come to."""
+    if "eqn" in names:
+        return names["eqn"].source
+    body, outs = names["self"], names.get("outs")
+    steps = zip(body.sources, body._steps, strict=True)
+    return next((source for source, step in steps if step[4] is outs), None)
 
 
 def _node(names: dict[str, Any], depth: int) -> Node:
@@ -173,9 +226,3 @@ def _node(names: dict[str, Any], depth: int) -> Node:
         operands = (names["x"], names["y"]) if "y" in names else (names["x"],)
     tape = names["self"]
     return Node(tape.level, len(tape.nodes or ()), names["p"], operands, depth)
-
-
-def code_of(fn: Callable[..., Any]) -> CodeType:
-    """The code of a function of ours, by which its frames are known."""
-    code: CodeType = fn.__code__
-    return code

@@ -153,15 +153,15 @@ def _residuals(
     known = {id(x): name for x, name in zip(leaves, names, strict=True)}
     seen: dict[int, Any] = {}
     for record, note, answer in zip(records, notes, made, strict=True):
-        for origin, x in _kept(record, answer, made) if record is not None else ():
+        for origin, x in kept(record, answer, made) if record is not None else ():
             if id(x) not in seen:
                 seen[id(x)] = x
                 a = aval(x)
                 origin = known.get(id(x), origin)
-                yield Residual(a.shape, a.dtype, a.nbytes, note[0], origin, note[1], _owner(x))
+                yield Residual(a.shape, a.dtype, a.nbytes, note[0], origin, note[1], owner(x))
 
 
-def _kept(record: Any, answer: str, made: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def kept(record: Any, answer: str, made: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """The arrays that a record of a tape holds, and where they come from."""
 
     def of(slot: int) -> str:
@@ -182,7 +182,8 @@ def _kept(record: Any, answer: str, made: Sequence[str]) -> Iterator[tuple[str, 
     yield from ((of(j), z) for z in _arrays(y))  # of params j is negative
 
 
-def _owner(x: Any) -> int:
+def owner(x: Any) -> int:
+    """A number for the memory that an array lies in; views share it."""
     while isinstance(getattr(x, "base", None), np.ndarray):
         x = x.base
     return id(x)
