@@ -15,7 +15,9 @@ from pulsar_data import Candidates
 PULSAR, OTHER, INK = "#c8553d", "#5b7f95", "#333333"
 
 
-def loss_curve(path: Path, errors: Sequence[float], reach: int = 10) -> Path:
+def loss_curve(
+    path: Path, errors: Sequence[float], reach: int = 10, error: str = "mean squared error"
+) -> Path:
     """Save the batch error, and its mean over `reach` steps to each side, as a PNG."""
     figure, axes = _canvas()
     steps = np.arange(1, len(errors) + 1)
@@ -24,7 +26,7 @@ def loss_curve(path: Path, errors: Sequence[float], reach: int = 10) -> Path:
     # dividing by how many steps there are leaves the ends, where some are missing, unbiased
     mean = np.convolve(errors, ones, "same") / np.convolve(np.ones(len(errors)), ones, "same")
     axes.plot(steps, mean, color=PULSAR, linewidth=2.2, label=f"mean over {len(ones)} steps")
-    axes.set(xlabel="step", ylabel="mean squared error", ylim=(0, None))
+    axes.set(xlabel="step", ylabel=error, ylim=(0, None))
     axes.set_title("Training error of the pulsar network", loc="left")
     axes.legend(frameon=False, fontsize=11.5)
     figure.savefig(path)

@@ -8,7 +8,11 @@ from __future__ import annotations
 import gc
 import os
 
-from hypothesis import HealthCheck, settings
+# Tests run in several processes: BLAS threads would fight for their cores. Before NumPy is loaded.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 settings.register_profile(
     "ci", derandomize=True, max_examples=50, deadline=None, database=None,

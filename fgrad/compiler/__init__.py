@@ -1,11 +1,13 @@
 """The compiler of `fgrad.jit`: record, simplify, print straight NumPy code, guard, call.
 
 recording   runs the function once and writes down its operations and the truth values it asked
-captured    what the function reads besides its arguments, as further arguments
+codes       what bytecode reads and writes, and what stands in containers and objects
+captured    what the function reads besides its arguments
+opening     a copy of it that finds traced arrays there
+signature   one kind of call: its inputs and its checks
 lowering    operations of fgrad's as the few kinds of node that the passes know
 program     these nodes; equal ones are one node
 passes/     rules that replace a node by a better one, a file for each family
-layouts     which nodes are views, and of what; how arrays lie in memory
 buffers     who shares memory with whom, by lifetimes
 blocks      elementwise clusters over large arrays, a block at a time
 printing    one line of NumPy for each node

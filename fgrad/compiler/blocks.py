@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .passes import has_effect
 from .program import Node, Program
 
 #: Entries of a block: 128 KiB of float64.
@@ -90,6 +91,7 @@ def _is_sum(node: Node) -> bool:
 def _depths(program: Program, reassociate: bool) -> tuple[dict[Node, int], dict[Node, Any]]:
     depth: dict[Node, int] = {}
     cluster_of: dict[Node, Any] = {}
+    effects = 0
     for node in program.nodes:
         d = 0
         large = is_large(node)
@@ -103,6 +105,8 @@ def _depths(program: Program, reassociate: bool) -> tuple[dict[Node, int], dict[
             key = cluster_of.get(x)
             inside = (large or total) and key is not None and key[0] == shape and x.shape
             d = max(d, depth.get(x, 0) + (0 if inside or key is None else 1))
+        if has_effect(node):  # these stay in their order
+            effects = d = max(d, effects)
         depth[node] = d
         if large or (total and any(cluster_of.get(x, (None, -1)) == (shape, d) for x in node.ins)):
             cluster_of[node] = shape, d

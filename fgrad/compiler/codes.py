@@ -111,6 +111,7 @@ def unwrapped(value: Any) -> tuple[list[FunctionType], list[Any]]:
 
 def of_library(x: Any) -> bool:
     """Whether a function, module or object belongs to a library rather than to the user."""
+    root: Any
     if isinstance(x, ModuleType):
         root = x.__name__
     elif isinstance(x, FunctionType):

@@ -70,6 +70,7 @@ class Jitted:
     # ------------------------------------------------------------------ other kinds of calls
     def _search(self, args: Any, kwargs: Any) -> Any:
         """Run another program that is made for such a call, or make one."""
+        known = len(self._misses)
         for spec in reversed([*self._specs]):
             out = spec.code(*args, **kwargs)
             if out is not ELSEWHERE:
@@ -78,9 +79,9 @@ class Jitted:
                     self._run = spec.code
                 self._found = spec
                 return out
-        return self._miss(args, kwargs)
+        return self._miss(args, kwargs, known)
 
-    def _miss(self, args: Any, kwargs: Any) -> Any:
+    def _miss(self, args: Any, kwargs: Any, known: int) -> Any:
         """Record, compile, and give the result of the recorded run."""
         leaves = tree.leaves((args, kwargs))
         traced = [x for x in leaves if isinstance(x, Tracer)]
@@ -94,13 +95,12 @@ class Jitted:
             return transformed(self, args, kwargs)
         if AXES.get():
             return self._f(*args, **kwargs)
-        known = len(self._misses)
         try:
             signature, recording, result = self._recorded(args, kwargs)
         except OuterValue:
             return self._f(*args, **kwargs)
         with self._lock:
-            # Another thread may have been here while this one recorded.
+            # Another thread may have been here since this one searched.
             if known == len(self._misses) or not any(s.takes(args, kwargs) for s in self._specs):
                 self._enter(signature, recording)
         return result

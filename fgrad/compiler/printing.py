@@ -327,7 +327,7 @@ class Printer:
         if shared or (any(r.kind == "input" for r in roots) and not calls):
             return f"{self.scope.bind(_copied, 'copied')}({name})"
         if calls:
-            ins = sorted({self.read(x) for r in calls for x in r.ins if x.shape})
+            ins = sorted({self.read(x) for r in calls for x in r.ins if x in self.name})
             held = f", {', '.join(ins)}" if ins else ""
             return f"{self.scope.bind(_own, 'own')}({name}{held})"
         return name

@@ -59,7 +59,8 @@ class Signature:
             else:
                 u.take(x, name, path)
         self.arguments = len(u.leaves)
-        self._captured = captured = Captured(f, u.fixed)
+        self._captured: Any = Captured(f, u.fixed)
+        captured: Captured = self._captured
         self.opened: list[tuple[Read, int, int]] = []
         arrays = captured.arrays() if openly else []
         inputs = {read.id for read in arrays}

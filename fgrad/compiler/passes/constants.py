@@ -47,7 +47,7 @@ def times_one(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype:
     for x, y in (ins, ins[::-1]) if meta is np.multiply else (ins,):
         c = y.number
         if c is not None and x.shape == shape and x.dtype == dtype and not x.weak:
-            if c == 1:
+            if c == 1 and dtype.kind != "c":  # inf * (1 + 0j) is nan
                 return x
             if c == -1 and dtype.kind == "f":
                 return b.make("ufunc", (x,), np.negative, shape, dtype)

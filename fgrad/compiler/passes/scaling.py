@@ -11,12 +11,20 @@ import numpy as np
 
 from ..program import Builder, Node, Rule, Shape
 
+#: Numbers of such sizes are moved: with others, what comes between could over- or underflow.
+SMALL, GREAT = 2.0**-32, 2.0**32
+
+
+def _moderate(c: Any) -> bool:
+    return SMALL <= abs(c) <= GREAT
+
 
 def _scaled(x: Node) -> tuple[Node, Any] | None:
-    """The y and the number c of ``x = y * c``, of the same shape and dtype."""
+    """The y and the moderate number c of ``x = y * c``, of the same shape and dtype."""
     if x.kind == "ufunc" and x.meta is np.multiply and x.floating:
         for y, c in (x.ins, x.ins[::-1]):
-            if c.number is not None and y.shape == x.shape and y.dtype == x.dtype and not y.weak:
+            same = y.shape == x.shape and y.dtype == x.dtype and not y.weak
+            if c.number is not None and same and _moderate(c.number):
                 return y, c.number
     return None
 
@@ -49,7 +57,7 @@ def gathered(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: 
     if meta is not np.multiply or ins[1].number is None or not _floats(ins, dtype):
         return None
     inner = _scaled(ins[0])
-    if inner is None or inner[0].shape != shape:
+    if inner is None or inner[0].shape != shape or not _moderate(ins[1].number):
         return None
     c = b.scalar(float(inner[1]) * float(ins[1].number), dtype)
     return b.make("ufunc", (inner[0], c), meta, shape, dtype)
@@ -61,6 +69,8 @@ def to_smaller(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype
     if meta is not np.multiply or c.number is None or not _floats(ins, dtype) or x not in b.single:
         return None
     if x.kind != "ufunc" or x.meta is not np.multiply or _scaled(x) is not None:
+        return None
+    if not _moderate(c.number):
         return None
     for small, other in (x.ins, x.ins[::-1]):
         if small.size < x.size and small.dtype == other.dtype == dtype and not small.weak:
