@@ -335,12 +335,20 @@ def contents(cell: Any) -> Any:
 
 
 def tree_has_arrays(x: Any) -> bool:
-    """Whether there are arrays of numbers in a container, or it is one."""
+    """Whether there are arrays of numbers in a container, or it is one.
+
+    A container that holds itself is no pytree, and none of its arrays becomes an input.
+    """
     if isinstance(x, ndarray):
         return x.dtype.kind in "fciub"
     if not isinstance(x, (list, tuple, dict)):
         return False
-    return any(isinstance(y, ndarray) and y.dtype.kind in "fciub" for y in tree.leaves(x))
+    try:
+        leaves = tree.leaves(x)
+    except RecursionError:
+        return False
+    return any(isinstance(y, ndarray) and y.dtype.kind in "fciub" for y in leaves)
+
 
 
 def snapshot(x: Any) -> Any:

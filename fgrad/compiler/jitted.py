@@ -219,6 +219,8 @@ def jit(
             must be hashable. What is no array or number is static by itself; so are bools.
         strict: raise an error where otherwise, after a warning, code runs that isn't compiled.
         reassociate: whether last bits may change: sums as products with ones, factors gathered.
+            Without it the recorded operations are computed as they are; under `grad` they round
+            otherwise than eager ones where these take a short way (sums over columns).
         max_paths: how many paths through truth values are compiled.
 
     Returns:

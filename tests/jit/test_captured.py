@@ -172,3 +172,12 @@ def test_a_counter_in_a_global(monkeypatch):
     compiled = jit(f)
     np.testing.assert_array_equal(compiled(X), X * SCALE)
     assert COUNT == 1
+
+
+def test_a_container_that_holds_itself():
+    d = {"x": 1.0}
+    d["self"] = d
+    compiled = jit(lambda x: x * len(d) + d["x"])
+    np.testing.assert_array_equal(compiled(X), X * 2 + 1)
+    d["x"] = 5.0
+    np.testing.assert_array_equal(compiled(X), X * 2 + 5)

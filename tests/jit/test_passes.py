@@ -36,7 +36,8 @@ CASES = {
     "twice": (lambda x: np.exp(x) + np.exp(x), A),
     "power": (lambda x: np.power(x, 2.0) + np.power(x, 1.0), A),
     "cast_before": (lambda x: np.broadcast_to(x > 0, (4, 3)).astype(np.float32), ROW),
-    "minus_minus": (lambda x, y: np.negative(-(x * 2)) - (-(x - y)), A, A + 1),
+    "minus_minus": (lambda x, y: np.negative(-(x * 2)) - y, A, A + 1),
+    "minus_difference": (lambda x, y: -(np.exp(x) - y), A, A + 1),
     "plus_minus": (
         lambda x, y: x + (-np.exp(y)) + ((-np.sin(x)) + y) + (x - (-np.cos(y))), A, A + 1),
     "times_minus": (lambda x, y: (-np.exp(x)) * y / (-np.cos(y)), A, A + 1),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..program import Builder, Node, Program, Rule
 from . import constants, places, scaling, signs, sums, views
 
-#: Families that give the same bits, but for the sign of a zero.
+#: Families that give the same bits.
 SAFE: dict[str, dict[str, list[Rule]]] = {
     "constants": constants.RULES,
     "views": views.RULES,
@@ -18,6 +18,7 @@ SAFE: dict[str, dict[str, list[Rule]]] = {
 }
 #: Families that change the order of floating-point operations, and so last bits.
 REASSOCIATING: dict[str, dict[str, list[Rule]]] = {
+    "loose signs": signs.LOOSE,
     "places": places.RULES,
     "scaling": scaling.RULES,
     "sums": sums.RULES,

@@ -1,4 +1,7 @@
-"""Signs: negations are moved to where they cost nothing. No bit changes, but of a zero's sign."""
+"""Signs: negations are moved to where they cost nothing.
+
+No bit changes, but by the rules in `LOOSE`: the sign of a zero, and a product's last bits.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ def _negated(x: Node) -> Node | None:
 
 
 def minus_minus(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
-    """``-(-x)``; ``-(x - y)``; ``-(c * x)`` with a number c."""
+    """``-(-x)``; ``-(c * x)`` with a number c."""
     if meta is not np.negative or dtype.kind != "f":
         return None
     (x,) = ins
@@ -25,14 +28,22 @@ def minus_minus(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtyp
         return x.ins[0]
     if x not in b.single:
         return None
-    if x.meta is np.subtract:
-        return b.make("ufunc", x.ins[::-1], np.subtract, shape, dtype)
     if x.meta is np.multiply:
         for k in (0, 1):
             c = x.ins[k].number
             if c is not None and not x.ins[k].weak:
                 new = (b.literal(-c), x.ins[1]) if k == 0 else (x.ins[0], b.literal(-c))
                 return b.make("ufunc", new, np.multiply, shape, dtype)
+    return None
+
+
+def minus_difference(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """``-(x - y)`` is ``y - x``, but for the sign of a zero."""
+    (x, *rest) = ins
+    if meta is not np.negative or rest or dtype.kind != "f" or x not in b.single:
+        return None
+    if x.kind == "ufunc" and x.meta is np.subtract:
+        return b.make("ufunc", x.ins[::-1], np.subtract, shape, dtype)
     return None
 
 
@@ -93,6 +104,7 @@ def sum_minus(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype:
 
 RULES: dict[str, list[Rule]] = {
     "ufunc": [minus_minus, plus_minus, times_minus],
-    "dot": [product_minus],
     "reduce": [sum_minus],
 }
+#: Those that may change a bit.
+LOOSE: dict[str, list[Rule]] = {"ufunc": [minus_difference], "dot": [product_minus]}
