@@ -55,8 +55,8 @@ from .derivatives import grad as grad
 from .derivatives import jvp as jvp
 from .derivatives import value_and_grad as value_and_grad
 from .derivatives import vjp as vjp
-from .gauss_newton import gnvp as gnvp
 from .drawing import draw as draw
+from .gauss_newton import gnvp as gnvp
 from .graph import Graph as Graph
 from .jacobians import jacfwd as jacfwd
 from .jacobians import jacobian as jacobian

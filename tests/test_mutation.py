@@ -157,7 +157,9 @@ def test_one_element_changed_inside_grad_is_noticed(change):
         assert c.flags.writeable
 
 
-@pytest.mark.parametrize("make", [lambda w: [w], lambda w: {"w": w}, lambda w: w], ids=["list", "dict", "array"])
+@pytest.mark.parametrize(
+    "make", [lambda w: [w], lambda w: {"w": w}, lambda w: w], ids=["list", "dict", "array"]
+)
 def test_one_element_of_an_argument_changed_inside_grad_is_noticed(make):
     w = fresh(SIZES["large"])
     view = w[:]

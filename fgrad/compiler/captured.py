@@ -350,7 +350,6 @@ def tree_has_arrays(x: Any) -> bool:
     return any(isinstance(y, ndarray) and y.dtype.kind in "fciub" for y in leaves)
 
 
-
 def snapshot(x: Any) -> Any:
     """What a container or an array has inside, to be compared later.
 
