@@ -212,8 +212,10 @@ GRAPHS = (
         "what is no array is static by itself"),
     absent("jit donated buffers", "no",
         "a compiled function uses its own buffers again, and never writes into arguments"),
-    absent("jit ahead-of-time lower/compile", "not yet",
-        "the first call compiles"),
+    Row("jit ahead-of-time lower/compile",
+        "f = jit(np.exp).compile(fgrad.ShapeDtypeStruct((2,), float)); f(np.zeros(2)), "
+        "f.explain().count('program 0')", (np.ones(2), 1),
+        "`f.compile(*args)`, of arrays or of shapes and dtypes; `f.source(*args)` is the code"),
     Row("Python control flow under jit",
         "f = jit(lambda x: x**2 if x > 0 else -x); f(3.0), f(-3.0), grad(f)(3.0)", (9.0, 3.0, 6.0),
         "each way that is taken is compiled, and chosen by the value"),

@@ -8,11 +8,14 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from .. import tree
 from ..batch import AXES
 from ..core import Tracer, check_function, refuse_finished, watcher
 from ..errors import ArgumentError, TracerConversionError, describe, name_of
 from ..graph import Graph
+from ..shapes import ShapeDtypeStruct
 from ..stage import make_graph
 from . import report
 from .passes import Options
@@ -162,6 +165,23 @@ class Jitted:
             return make_graph(self._f)(*args, **kwargs)
         return make_graph(flat.function())(*(flat.leaves[i] for i in flat.places))
 
+    def compile(self, *args: Any, **kwargs: Any) -> Jitted:
+        """Make the program for such arguments now, so that no later call waits for it.
+
+        Args:
+            args, kwargs: as for a call; `ShapeDtypeStruct` may stand for an array, and then the
+                function is recorded on ones.
+
+        Returns:
+            The compiled function itself.
+        """
+
+        def example(x: Any) -> Any:
+            return np.ones(x.shape, x.dtype) if isinstance(x, ShapeDtypeStruct) else x
+
+        self(*tree.map(example, args), **tree.map(example, kwargs))
+        return self
+
     def source(self, *args: Any, **kwargs: Any) -> str:
         """The code that runs for these arguments; it is compiled for them if need be."""
         return report.source(self._spec_for(args, kwargs))
@@ -224,8 +244,8 @@ def jit(
         max_paths: how many paths through truth values are compiled.
 
     Returns:
-        A function like ``f``, with the methods ``source(*args)``, ``graph(*args)``,
-        ``explain()`` and ``clear()``. Its results are new arrays.
+        A function like ``f``, with the methods ``compile(*args)``, ``source(*args)``,
+        ``graph(*args)``, ``explain()`` and ``clear()``. Its results are new arrays.
 
     Raises, when it is called:
         TracerConversionError: the function asks for a number (``float(x)``, ``range(n)``), or

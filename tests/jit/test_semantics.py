@@ -245,3 +245,17 @@ def test_large_arrays_go_in_blocks():
                 assert a.dtype == b.dtype
                 np.testing.assert_allclose(a, b, rtol=1e-12 if dtype is np.float64 else 1e-4)
         assert "def block" in compiled.source(x, 2.0)
+
+
+def test_compiling_beforehand():
+    ran = []
+
+    def f(x, scale):
+        ran.append(1)
+        return fgrad.tree.map(lambda y: y * scale, x)
+
+    compiled = jit(f).compile({"a": fgrad.ShapeDtypeStruct((2, 3), np.float32)}, 2.0)
+    assert len(ran) == 1
+    out = compiled({"a": np.full((2, 3), 4.0, np.float32)}, 3.0)
+    np.testing.assert_array_equal(out["a"], np.full((2, 3), 12.0, np.float32))
+    assert len(ran) == 1
