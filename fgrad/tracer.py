@@ -217,7 +217,7 @@ class ArrayTracer(Tracer):
                 if self.dtype.kind in "iu"
                 else "call NumPy's functions on the traced value itself; for lists that hold one "
                 "use np.stack([x, y]), np.concatenate([x, y]) or fgrad.numpy.array([x, 1.0]); for "
-                "another dtype x.astype(dtype)"
+                "another dtype x.astype(dtype); for a[i] = x write a = fgrad.at(a)[i].set(x)"
             ),
         )
 
