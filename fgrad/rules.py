@@ -30,6 +30,7 @@ from .broadcasting import line_up as line_up
 from .broadcasting import ones as ones
 from .broadcasting import unbroadcast as unbroadcast
 from .core import Array, Params, Primitive, bind
+from .errors import ArgumentError, name_of
 from .fronts import (
     Canonical,
     binary_front,
@@ -314,6 +315,8 @@ def primitive(
             rules = [vjp[i] for i in active]
             return [None if r is None else r(g, ans, *xs, **params) for r in rules]
 
+        for rule in vjp:
+            _check_takes(rule, 2 + len(vjp), name or name_of_function(fn))
         reading = [reads(r)[1:] if r else None for r in vjp]
 
         def needs(i: int, k: int) -> bool:
@@ -339,6 +342,17 @@ def primitive(
         return declare_front(fn, p, general_front(p, canonical))
 
     return declare
+
+
+def _check_takes(rule: Any, n: int, name: str) -> None:
+    """Refuse a rule that can't be called with a cotangent, the answer and all operands."""
+    if rule is None or rule.__code__.co_flags & 0x04 or rule.__code__.co_argcount >= n:
+        return
+    raise ArgumentError(
+        f"primitive wants rules of {name} that take (g, ans, *operands), {n} arguments.",
+        f"a rule of {rule.__code__.co_argcount}: {name_of(rule)}",
+        "name all of them, also those that the rule doesn't read",
+    )
 
 
 class Deferred:

@@ -306,3 +306,14 @@ def test_a_declared_function_of_two_operands_keeps_its_rule_in_every_nesting():
     assert inner(2.0) == 10 * 4 + 10 * 2 * 4
     assert times.__name__ == "times"
     assert "times" not in fgrad.core.PRIMITIVES
+
+
+def test_a_rule_with_too_few_arguments_is_refused_when_it_is_declared():
+    declare = fgrad.primitive(
+        lambda x, y: x * y, name="product", jvp=lambda ts, ans, x, y: ts[0] * y,
+        vjp=[lambda g, ans, x, y: g * y, lambda g, x: g * x],
+    )  # fmt: skip
+    with pytest.raises(
+        ArgumentError, match=r"rules of product.*4 arguments.*\n.*of 2: .*\n.*name all"
+    ):
+        declare(lambda x, y: ((x, y), {}))
