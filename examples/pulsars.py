@@ -19,13 +19,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pulsar_plots
 import pulsar_ways
+from program import at_least
 from pulsar_data import Candidates, DataError, read_csv, simulate, standardise
 from pulsar_ways import Trained
 from rich.console import Console
@@ -214,16 +215,16 @@ def _parser() -> argparse.ArgumentParser:
         default="lists",
         help="how the network is written: bare lists, fgrad_nn, the same compiled, or all of these",
     )
-    parser.add_argument("--seed", type=_at_least(0), default=0, help="of all random draws")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of all random draws")
     parser.add_argument(
         "--seeds",
-        type=_at_least(1),
+        type=at_least(1),
         default=1,
         help="how many seeds to try, from --seed on; not for `--way lists`",
     )
-    parser.add_argument("--steps", type=_at_least(1), default=1000, help="of gradient descent")
+    parser.add_argument("--steps", type=at_least(1), default=1000, help="of gradient descent")
     parser.add_argument(
-        "--samples", type=_at_least(10), default=3000, help="how many candidates to simulate"
+        "--samples", type=at_least(10), default=3000, help="how many candidates to simulate"
     )
     parser.add_argument(
         "--out", type=Path, default=Path("pulsar_plots"), help="folder for the pictures"
@@ -232,21 +233,6 @@ def _parser() -> argparse.ArgumentParser:
         "--no-progress", dest="progress", action="store_false", help="show no progress bar"
     )
     return parser
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    """A parser of integers that are not below `least`."""
-
-    def integer(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"wanted an integer >= {least}, got {text!r}")
-        return number
-
-    return integer
 
 
 if __name__ == "__main__":

@@ -31,3 +31,14 @@ def test_a_wrong_derivative_fails(monkeypatch, capsys):
     monkeypatch.setattr(fgrad, "grad", lambda f: lambda x: grad(f)(x) * 1.001)
     assert main.main() == 1
     assert "FAILED reverse mode is the adjoint" in capsys.readouterr().out
+
+
+def test_importing_fgrad_loads_no_modules_that_it_does_not_use():
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    unused = ("numpy.f2py", "scipy", "matplotlib", "rich")
+    code = f"import sys, fgrad; print([m for m in {unused} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"

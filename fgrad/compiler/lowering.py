@@ -63,7 +63,10 @@ def _ufunc(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node | None:
 
 #: Primitive's name -> ufunc.
 UFUNCS: dict[str, Any] = {
-    name: getattr(np, name) for name in dir(np) if isinstance(getattr(np, name), np.ufunc)
+    # Not by dir(np): to ask for each name loads all of NumPy's modules, f2py among them.
+    name: f
+    for name, f in vars(np).items()
+    if isinstance(f, np.ufunc)
 }
 
 #: Implementations by Python's operators, of Python numbers too.
