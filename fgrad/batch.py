@@ -35,6 +35,7 @@ from .core import (
     watcher,
 )
 from .errors import ArgumentError, ShapeError, TracerConversionError, describe, name_of
+from .tracebacks import boundary
 from .tracer import ArrayTracer
 
 #: The traces of the mapped axes that have names, around the code that is running.
@@ -177,6 +178,7 @@ def _run_named(trace: Batch, name: Hashable, f: Any, args: Any, kwargs: Any) -> 
         AXES.reset(token)
 
 
+@boundary
 def vmap(
     f: Callable[..., Any],
     in_axes: Any = 0,
@@ -219,6 +221,7 @@ def vmap(
     """
     check_function(f, "vmap")
 
+    @boundary
     @functools.wraps(f)
     def vmap_f(*args: Any, **kwargs: Any) -> Any:
         if (watch := watcher()) and (out := watch(vmap_f, args, kwargs)) is not NotImplemented:

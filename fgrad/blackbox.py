@@ -16,6 +16,7 @@ from .customized import Call, Custom
 from .errors import DtypeError, NoRuleError, ShapeError, describe
 from .rules import total
 from .series import TaylorTracer
+from .tracebacks import boundary
 
 
 class External(Custom):
@@ -32,6 +33,7 @@ class External(Custom):
         super().__init__(fn)
         self._result, self._jvp, self._vjp, self._numeric = result_shape, jvp, vjp, numeric
 
+    @boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's value."""
         call = Call(self, args, kwargs)
@@ -130,6 +132,7 @@ class External(Custom):
                 )
 
 
+@boundary
 def external(
     fn: Callable[..., Any],
     result_shape: Any = None,

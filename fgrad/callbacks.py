@@ -14,10 +14,12 @@ from .blackbox import External
 from .core import EFFECTS, Params, Primitive, check_function
 from .customized import Call
 from .errors import ArgumentError
+from .tracebacks import boundary
 
 _METHODS = (None, "sequential", "sequential_unrolled", "expand_dims", "broadcast_all")
 
 
+@boundary
 def pure_callback(
     callback: Callable[..., Any],
     result_shape_dtypes: Any,
@@ -67,6 +69,7 @@ def pure_callback(
     return External(callback, _results(result_shape_dtypes), None, None, False)(*args, **kwargs)
 
 
+@boundary
 def io_callback(
     callback: Callable[..., Any],
     result_shape_dtypes: Any,

@@ -34,9 +34,11 @@ from .control.bodies import (
 from .core import Params, Primitive, Trace, Tracer, bind, is_traceable, refuse_captured, rerun
 from .derivatives import jvp, vjp
 from .errors import ArgumentError, FgradError, TracerConversionError, describe, name_of
+from .tracebacks import boundary
 from .tracer import ArrayTracer
 
 
+@boundary
 def checkpoint(
     f: Callable[..., Any] | None = None,
     *,
@@ -83,6 +85,7 @@ def checkpoint(
         )
     numbers = static_argnums if isinstance(static_argnums, Sequence) else (static_argnums,)
 
+    @boundary
     @functools.wraps(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         fixed = {i % len(args) for i in numbers if -len(args) <= i < len(args)}

@@ -63,6 +63,17 @@ def pair(out: Any, name: str) -> tuple[Any, Any]:
     return out
 
 
+def check_tuples(name: str, primals: Any, tangents: Any) -> None:
+    """Refuse primals and tangents that aren't tuples with an entry for each argument."""
+    for what, x in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(x, (tuple, list)):
+            raise ArgumentError(
+                f"{name} wants {what} as a tuple with an entry for each argument.",
+                say(x),
+                f"for a single argument write ({what[:-1]},)",
+            )
+
+
 def say(x: Any) -> str:
     """`describe`, and containers by their length."""
     if isinstance(x, (tuple, list, dict)):

@@ -11,8 +11,10 @@ from .closures import example
 from .control.bodies import Recorded
 from .core import check_function, is_traceable, refuse_finished
 from .errors import DtypeError
+from .tracebacks import boundary
 
 
+@boundary
 def closure_convert(
     f: Callable[..., Any], *example_args: Any
 ) -> tuple[Callable[..., Any], list[Any]]:
@@ -64,6 +66,7 @@ def closure_convert(
     graph, hoisted = recorded.graphs[0], list[Any](recorded.captured)
     count = len(example_args)
 
+    @boundary
     def converted(*args: Any) -> Any:
         xs = tree.flatten_up_to(
             tree.structure((example_args, tuple(hoisted))), (args[:count], tuple(args[count:])),

@@ -16,13 +16,15 @@ import numpy as np
 from . import tree
 from .arguments import Selection
 from .arrays import aval
-from .checks import pair
+from .checks import check_tuples, pair
 from .core import check_function, watcher
-from .derivatives import check_tuples, gradient, pull_back, push_forward
+from .derivatives import gradient, pull_back, push_forward
 from .errors import ArgumentError, DtypeError, describe, name_of
 from .jacobians import Point, transformation
+from .tracebacks import boundary
 
 
+@boundary
 def hvp(
     f: Callable[..., Any],
     primals: Sequence[Any],
@@ -59,6 +61,7 @@ def hvp(
     return (product, value[1]) if has_aux else product
 
 
+@boundary
 def value_grad_hvp(
     f: Callable[..., Any],
     primals: Sequence[Any],
@@ -119,6 +122,7 @@ def _moving(name: str, primals: Any, tangents: Any) -> tuple[list[Any], list[int
     return [primals[i] for i in where], where
 
 
+@boundary
 def hessian(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,
@@ -148,6 +152,7 @@ def hessian(
     return transformation("hessian", inner, argnums, argnames, *options, like="jacfwd")
 
 
+@boundary
 def value_and_hessian(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,
@@ -180,6 +185,7 @@ def value_and_hessian(
 
     outer = transformation(name, slope, argnums, argnames, True, *options, like="jacfwd")
 
+    @boundary
     @functools.wraps(f)
     def value_and_hessian_f(*args: Any, **kwargs: Any) -> Any:
         if (watch := watcher()) is not None:
@@ -192,6 +198,7 @@ def value_and_hessian(
     return value_and_hessian_f
 
 
+@boundary
 def hessian_diagonal(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,
@@ -221,6 +228,7 @@ def hessian_diagonal(
     )
 
 
+@boundary
 def laplacian(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,
@@ -253,6 +261,7 @@ def _second(
 ) -> Callable[..., Any]:
     selection = Selection(f, argnums, argnames, name)
 
+    @boundary
     @functools.wraps(f)
     def second_f(*args: Any, **kwargs: Any) -> Any:
         if (watch := watcher()) and (out := watch(second_f, args, kwargs)) is not NotImplemented:
@@ -279,6 +288,7 @@ def _second(
     return second_f
 
 
+@boundary
 def elementwise_grad(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,
@@ -305,6 +315,7 @@ def elementwise_grad(
     name = "elementwise_grad"
     selection = Selection(f, argnums, argnames, name)
 
+    @boundary
     @functools.wraps(f)
     def elementwise_grad_f(*args: Any, **kwargs: Any) -> Any:
         if (watch := watcher()) is not None:

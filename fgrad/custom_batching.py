@@ -21,6 +21,7 @@ from .custom_rules import Leaves, moving_leaves
 from .customized import Call, Custom
 from .derivatives import jvp, vjp
 from .errors import ArgumentError, DtypeError, NoRuleError, ShapeError, describe
+from .tracebacks import boundary
 
 #: ``run(*leaves)`` gives the leaves of the answer.
 Run = Callable[..., Leaves]
@@ -189,6 +190,7 @@ class custom_vmap(Custom):
         self._rule = rule
         return rule
 
+    @boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's value."""
         rule = self._rule

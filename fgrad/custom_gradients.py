@@ -18,6 +18,7 @@ from .derivatives import vjp
 from .errors import ArgumentError, TracerConversionError
 from .graph import Const, Equation, Graph, Var
 from .stage import Stage
+from .tracebacks import boundary
 
 Leaves = Sequence[Any]
 #: ``fwd(*leaves)`` gives answers, what its rule reads, and the rule: ``pull(read, cotangents)``.
@@ -68,6 +69,7 @@ class custom_gradient(Custom):
             )
         return both
 
+    @boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's value."""
         call = Call(self, args, kwargs)

@@ -21,6 +21,7 @@ from .core import Params, Primitive, bind
 from .customized import Call, Custom
 from .derivatives import vjp
 from .errors import ArgumentError, NoRuleError
+from .tracebacks import boundary
 
 Leaves = Sequence[Any]
 
@@ -164,6 +165,7 @@ class custom_jvp(Custom):
 
         self._rule = rule
 
+    @boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's value."""
         rule = self._rule
@@ -271,6 +273,7 @@ class custom_vjp(Custom):
         """
         self._fwd, self._bwd = fwd, bwd
 
+    @boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's value."""
         fwd, bwd = self._fwd, self._bwd

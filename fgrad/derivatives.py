@@ -16,14 +16,16 @@ from numpy import float64
 from . import tree
 from .arguments import Selection, check_differentiable, open_argument
 from .arrays import INEXACT, aval, ndarray
-from .checks import check_arrays, check_like, check_scalar, explain, pair, run, say
+from .checks import check_arrays, check_like, check_scalar, check_tuples, explain, pair, run
 from .core import Tracer, check_function, refuse_finished, watcher
 from .errors import ArgumentError, name_of
 from .forward import JvpTracer, Pushforward
 from .reverse import Tape, TapeTracer
 from .surface import lower, one_like, surface
+from .tracebacks import boundary
 
 
+@boundary
 def value_and_grad(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,
@@ -70,6 +72,7 @@ def gradient(
     """`value_and_grad` for the function that users know by this name."""
     selection = Selection(f, argnums, argnames, name)
 
+    @boundary
     @functools.wraps(f)
     def value_and_grad_f(*args: Any, **kwargs: Any) -> Any:
         if (watch := watcher()) is not None:
@@ -128,6 +131,7 @@ def gradient(
     return value_and_grad_f
 
 
+@boundary
 def grad(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,
@@ -152,6 +156,7 @@ def grad(
     """
     both = gradient("grad", f, argnums, argnames, has_aux, holomorphic, allow_int)
 
+    @boundary
     @functools.wraps(f)
     def grad_f(*args: Any, **kwargs: Any) -> Any:
         value, found = both(*args, **kwargs)
@@ -204,6 +209,7 @@ class Pullback:
     def __repr__(self) -> str:
         return f"<pullback of {name_of(self._f)}>"
 
+    @boundary
     def __call__(self, ct: Any) -> tuple[Any, ...]:
         """Cotangents of the arguments, a tuple with an entry for each.
 
@@ -235,6 +241,7 @@ class Pullback:
         return found
 
 
+@boundary
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **kwargs: Any) -> Any:
     """Evaluate ``f`` and return its value with its pullback.
 
@@ -290,6 +297,7 @@ def pull_back(
 
 
 # ------------------------------------------------------------------ jvp
+@boundary
 def jvp(
     f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> Any:
@@ -310,17 +318,6 @@ def jvp(
         ``(result, tangent of the result)``, with ``has_aux`` followed by aux.
     """
     return push_forward("jvp", f, primals, tangents, has_aux)
-
-
-def check_tuples(name: str, primals: Any, tangents: Any) -> None:
-    """Refuse primals and tangents that aren't tuples with an entry for each argument."""
-    for what, x in (("primals", primals), ("tangents", tangents)):
-        if not isinstance(x, (tuple, list)):
-            raise ArgumentError(
-                f"{name} wants {what} as a tuple with an entry for each argument.",
-                say(x),
-                f"for a single argument write ({what[:-1]},)",
-            )
 
 
 def push_forward(

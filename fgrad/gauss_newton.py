@@ -10,11 +10,13 @@ import numpy as np
 
 from . import tree
 from .arrays import strong
+from .checks import check_tuples
 from .core import Params, Primitive, Tracer, bind
 from .curvature import products
-from .derivatives import check_tuples, pull_back, push_forward
+from .derivatives import pull_back, push_forward
 from .forward import JvpTracer, Pushforward, fit
 from .surface import lower
+from .tracebacks import boundary
 
 
 class Beside(Pushforward):
@@ -62,6 +64,7 @@ class Beside(Pushforward):
         return super().tangent(p, below, [lower(self.tape, x) for x in primals], tangents, params)
 
 
+@boundary
 def gnvp(
     f: Callable[..., Any],
     primals: Sequence[Any],

@@ -24,6 +24,7 @@ from .checks import pair
 from .core import Refusing, watcher
 from .derivatives import pull_back, push_forward
 from .errors import DtypeError, describe, name_of
+from .tracebacks import boundary
 
 #: Function -> which way its derivatives take.
 _WAYS = {"jacfwd": "forward", "jacrev": "reverse", "jacobian": "choose"}
@@ -215,6 +216,7 @@ def transformation(
     with_value = like.startswith("value_and_")
     way = _WAYS[like.removeprefix("value_and_")]
 
+    @boundary
     @functools.wraps(f)
     def jacobian_f(*args: Any, **kwargs: Any) -> Any:
         if (watch := watcher()) and (out := watch(jacobian_f, args, kwargs)) is not NotImplemented:
@@ -232,6 +234,7 @@ def transformation(
     return jacobian_f
 
 
+@boundary
 def jacfwd(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,
@@ -275,6 +278,7 @@ def jacfwd(
     return transformation("jacfwd", f, argnums, argnames, *options)
 
 
+@boundary
 def jacrev(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,
@@ -304,6 +308,7 @@ def jacrev(
     return transformation("jacrev", f, argnums, argnames, *options)
 
 
+@boundary
 def jacobian(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,
@@ -329,6 +334,7 @@ def jacobian(
     return transformation("jacobian", f, argnums, argnames, *options)
 
 
+@boundary
 def value_and_jacfwd(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,
@@ -355,6 +361,7 @@ def value_and_jacfwd(
     return transformation("value_and_jacfwd", f, argnums, argnames, *options)
 
 
+@boundary
 def value_and_jacrev(
     f: Callable[..., Any],
     argnums: int | Sequence[int] | None = None,

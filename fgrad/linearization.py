@@ -17,6 +17,7 @@ from .errors import ArgumentError, describe, name_of
 from .graph import Graph
 from .ops.casts import known
 from .stage import StageTracer, make_graph
+from .tracebacks import boundary
 
 
 class Linearized:
@@ -33,6 +34,7 @@ class Linearized:
     def __repr__(self) -> str:
         return f"<derivative of {name_of(self._f)}>"
 
+    @boundary
     def __call__(self, *tangents: Any) -> Any:
         """The tangent of the result.
 
@@ -68,6 +70,7 @@ def _array(x: Any) -> Any:
     return np.asarray(x) if isinstance(x, PYTHON_SCALARS) else x
 
 
+@boundary
 def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Evaluate ``f`` and return its value with its derivative, as a function of the tangents.
 
@@ -114,6 +117,7 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     return (value, derivative, aux) if has_aux else (value, derivative)
 
 
+@boundary
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., Any]:
     """The transpose of a linear function: of ``A @ x`` it is ``A.T @ y``.
 

@@ -19,6 +19,7 @@ from .batch import Batch, BatchTracer
 from .checks import run, say
 from .core import check_function, effects, is_traceable, refuse_finished
 from .errors import ArgumentError, DtypeError, TracerConversionError, name_of
+from .tracebacks import boundary
 
 
 class ShapeDtypeStruct:
@@ -88,6 +89,7 @@ class ShapeDtypeStruct:
         return hash((self.shape, self.dtype))
 
 
+@boundary
 def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """The shapes and dtypes that ``f`` returns, without computing on the arguments.
 

@@ -30,6 +30,7 @@ from .core import (
 from .errors import ArgumentError, TracerConversionError, describe
 from .graph import Const, Equation, Graph, Var
 from .scopes import SCOPES, SOURCE
+from .tracebacks import boundary
 from .tracer import ArrayTracer
 
 #: Copying fewer bytes than this again is quicker than to look whether they have changed.
@@ -136,6 +137,7 @@ class Stage(Trace):
         return outs if p.several else outs[0]
 
 
+@boundary
 def make_graph(f: Callable[..., Any]) -> Callable[..., Graph]:
     """Record what a function does as a `Graph`.
 
@@ -160,6 +162,7 @@ def make_graph(f: Callable[..., Any]) -> Callable[..., Graph]:
     """
     check_function(f, "make_graph")
 
+    @boundary
     def graph_of(*args: Any, **kwargs: Any) -> Graph:
         name = getattr(f, "__name__", type(f).__name__)
         leaves, in_structure = tree.flatten((args, kwargs))

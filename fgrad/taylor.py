@@ -15,11 +15,13 @@ from .core import Tracer, check_function
 from .errors import ArgumentError, DtypeError, describe
 from .series import Series, Taylor, TaylorTracer, fit
 from .surface import lower
+from .tracebacks import boundary
 
 #: The largest number whose factorial is a float.
 LARGEST = 170
 
 
+@boundary
 def jet(
     f: Callable[..., Any],
     primals: Sequence[Any],

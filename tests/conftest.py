@@ -11,6 +11,7 @@ import os
 # Tests run in several processes: BLAS threads would fight for their cores. Before NumPy is loaded.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+os.environ.setdefault("FGRAD_TRACEBACK", "full")  # a failing test is looked for in fgrad itself
 
 from hypothesis import HealthCheck, settings  # noqa: E402
 

@@ -16,6 +16,7 @@ LAYERS: dict[str, float] = {
     "fgrad.errors": 0,
     "fgrad.arrays": 1,
     "fgrad.frozen": 1,
+    "fgrad.tracebacks": 1,
     "fgrad.tree": 2,
     "fgrad.core": 2,
     "fgrad.scopes": 2,

@@ -17,6 +17,7 @@ from ..errors import ArgumentError, TracerConversionError, describe, name_of
 from ..graph import Graph
 from ..shapes import ShapeDtypeStruct
 from ..stage import make_graph
+from ..tracebacks import hide_frames
 from . import report
 from .passes import Options
 from .paths import Recording
@@ -57,8 +58,12 @@ class Jitted:
         """The function's result."""
         if (watch := watcher()) and (out := watch(self, args, kwargs)) is not NotImplemented:
             return out
-        out = self._run(*args, **kwargs)
-        return out if out is not ELSEWHERE else self._search(args, kwargs)
+        try:
+            out = self._run(*args, **kwargs)
+            return out if out is not ELSEWHERE else self._search(args, kwargs)
+        except BaseException as e:
+            hide_frames(e)
+            raise
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)

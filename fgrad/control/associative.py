@@ -11,9 +11,11 @@ from .. import tree
 from ..arrays import aval, shape_of
 from ..core import is_traceable, refuse_finished
 from ..errors import ArgumentError, DtypeError, ShapeError, describe, name_of
+from ..tracebacks import boundary
 from .scans import check_step
 
 
+@boundary
 def associative_scan(
     fn: Callable[..., Any], elems: Any, reverse: bool = False, axis: int = 0
 ) -> Any:

@@ -21,6 +21,7 @@ from ..derivatives import jvp, vjp
 from ..errors import ArgumentError, DtypeError, ShapeError, describe, name_of
 from ..ops.casts import stop_gradient_leaf
 from ..ops.index import take
+from ..tracebacks import boundary
 from .bodies import (
     Body,
     Code,
@@ -37,6 +38,7 @@ from .bodies import (
 )
 
 
+@boundary
 def cond(
     pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any
 ) -> Any:
@@ -72,6 +74,7 @@ def cond(
     return _choose(_COND, pred, {"false": false_fun, "true": true_fun}, operands)
 
 
+@boundary
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """``branches[index](*operands)``, under any transformation.
 

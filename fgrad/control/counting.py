@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import tree
 from ..errors import TracerConversionError
+from ..tracebacks import boundary
 from .bodies import known
 from .branches import check_scalar_of
 from .carries import Carry
@@ -14,6 +15,7 @@ from .scans import check_step, fold, stages
 from .whiles import traced_bounds
 
 
+@boundary
 def fori_loop(lower: int, upper: int, body_fun: Callable[..., Any], init_val: Any) -> Any:
     """``for i in range(lower, upper): val = body_fun(i, val)``, from the first `val` to the last.
 

@@ -11,9 +11,11 @@ from .. import tree
 from ..arrays import shape_of
 from ..batch import vmap
 from ..errors import ArgumentError, describe
+from ..tracebacks import boundary
 from .scans import check_step, length_of, scan
 
 
+@boundary
 def map(f: Callable[..., Any], xs: Any, *, batch_size: int | None = None) -> Any:
     """``f`` of each slice of arrays, one after the other; `vmap` takes all at once.
 

@@ -20,12 +20,14 @@ from ..errors import (
     describe,
     name_of,
 )
+from ..tracebacks import boundary
 from .bodies import Code, Recorded, answers_of, captured_by, check_leaf, element, is_staged
 from .carries import Carry
 from .folds import SCAN, stacked
 from .schedules import Schedule, schedule_of
 
 
+@boundary
 def scan(
     f: Callable[..., Any],
     init: Any,

@@ -19,6 +19,7 @@ from ..closures import example
 from ..core import Params, Primitive, bind
 from ..derivatives import jvp
 from ..errors import TracerConversionError
+from ..tracebacks import boundary
 from .bodies import (
     Code,
     Leaves,
@@ -42,6 +43,7 @@ from .folds import Layout, pull_through, spread_out, stacked
 from .scans import check_step
 
 
+@boundary
 def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_val: Any) -> Any:
     """``while cond_fun(val): val = body_fun(val)``, from the first `val` to the last.
 

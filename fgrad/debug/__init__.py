@@ -8,6 +8,7 @@ infinity, `profile` where the time goes.
 
 from __future__ import annotations
 
+from ..tracebacks import full_tracebacks as full_tracebacks
 from .checking import check as check
 from .explanations import Explanation as Explanation
 from .explanations import Leaf as Leaf

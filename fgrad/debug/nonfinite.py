@@ -14,12 +14,14 @@ from ..core import WATCH, Tracer, check_function, full_lower, rerun
 from ..derivatives import Pullback, pull_back, push_forward
 from ..errors import ArgumentError, NonFiniteError, describe, name_of
 from ..linearization import linearize
+from ..tracebacks import boundary
 from .events import Argument, Log, Watch, is_finite, made_by
 from .explanations import Explanation, Leaf, explanation
 from .located import follow
 from .provenance import first_bad, trace_back
 
 
+@boundary
 def explain_nonfinite(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
     """Which operation made NaN or infinity first, of a value, a gradient or anything else.
 

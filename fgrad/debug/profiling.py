@@ -16,6 +16,7 @@ from ..compiler.jitted import Jitted
 from ..core import WATCH, Params, Primitive, Tracer, bind, check_function, full_lower
 from ..errors import ArgumentError, name_of
 from ..reverse import Tape
+from ..tracebacks import boundary
 from .flops import flops
 from .located import Located, follow
 from .places import Line
@@ -156,6 +157,7 @@ def _called(*args: Any) -> None:
 _JIT = Primitive("jit", _called, None, None, _called)
 
 
+@boundary
 def profile(f: Callable[..., Any], *args: Any, repeats: int = 5, **kwargs: Any) -> Profile:
     """Time, memory and arithmetic of each line of a function, forward and backward.
 

@@ -19,6 +19,7 @@ from ..checks import run
 from ..core import Primitive, Tracer, check_function
 from ..derivatives import Pullback
 from ..reverse import GENERAL, PART, Tape
+from ..tracebacks import boundary
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -48,6 +49,7 @@ class Residual:
         return f"{text}{self.origin}, for `{self.operation}` at {self.where}"
 
 
+@boundary
 def saved_residuals(f: Callable[..., Any], *args: Any, **kwargs: Any) -> list[Residual]:
     """The arrays that reverse mode keeps of a call, to go back.
 
@@ -87,6 +89,7 @@ def saved_residuals(f: Callable[..., Any], *args: Any, **kwargs: Any) -> list[Re
     return found
 
 
+@boundary
 def print_saved_residuals(f: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     """Print what `saved_residuals` finds, and the memory of all.
 

@@ -15,6 +15,7 @@ from .. import tree
 from ..core import check_function
 from ..errors import ArgumentError
 from ..stage import make_graph
+from ..tracebacks import boundary
 from .boxes import COLOURS, MARGIN, size_of
 from .layout import Layout, layered
 from .network import Box, Network, network_of
@@ -125,6 +126,7 @@ class Drawing:
             )
 
 
+@boundary
 def draw(
     f: Callable[..., Any], *args: Any, grads: bool = False, values: bool = True,
     collapse: bool = True, **kwargs: Any,

@@ -12,6 +12,7 @@ from .. import tree
 from ..arrays import aval
 from ..closures import Reader, example
 from ..core import Tracer
+from ..tracebacks import boundary
 from .equations import Equations
 from .implicit import copied, remembering, result
 from .problem import Call, check_function_of
@@ -79,6 +80,7 @@ class _Solver:
         return (z, tree.unflatten(structure, aux)) if self.has_aux else z
 
 
+@boundary
 def custom_root(
     f: Callable[..., Any],
     initial_guess: Any,
@@ -157,6 +159,7 @@ def _on_trees(problem: _Solver, straight: Call, turned: Call) -> Given:
     return Given(solve, straight, turned)
 
 
+@boundary
 def custom_linear_solve(
     matvec: Callable[..., Any],
     b: Any,

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, describe
+from ..tracebacks import boundary
 from .problem import At, Info, Problem, not_converged, step_limit, tolerance
 
 
+@boundary
 def fixed_point(
     f: Callable[..., Any],
     z0: Any,

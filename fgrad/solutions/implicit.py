@@ -13,6 +13,7 @@ from ..arrays import aval
 from ..closures import Reader, has_traced
 from ..core import is_traceable
 from ..errors import ArgumentError, DtypeError, TracerConversionError, describe, name_of
+from ..tracebacks import boundary
 from .equations import Equations
 from .problem import Call, check_function_of
 from .systems import linear_solver
@@ -79,6 +80,7 @@ def implicit(
     check_function_of("implicit", solver)
     find_z = solver
 
+    @boundary
     @functools.wraps(find_z)
     def solved(*args: Any, **kwargs: Any) -> Any:
         reader = Reader("implicit", "as arguments of the solver")

@@ -13,11 +13,13 @@ from ..core import is_traceable
 from ..derivatives import grad, value_and_grad
 from ..errors import DtypeError, ShapeError, describe, name_of
 from ..linearization import linearize
+from ..tracebacks import boundary
 from .equations import jacobian, plain
 from .krylov import cg
 from .problem import At, Info, Problem, choice, not_converged, step_limit, tolerance
 
 
+@boundary
 def argmin(
     f: Callable[..., Any],
     z0: Any,

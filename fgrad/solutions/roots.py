@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..linearization import linearize
+from ..tracebacks import boundary
 from .equations import jacobian, plain
 from .krylov import gmres
 from .problem import At, Info, Problem, choice, not_converged, step_limit, tolerance
 from .systems import DENSE
 
 
+@boundary
 def root(
     f: Callable[..., Any],
     z0: Any,

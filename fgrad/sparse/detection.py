@@ -18,6 +18,7 @@ from ..core import Tracer
 from ..derivatives import value_and_grad
 from ..errors import DtypeError, TracerConversionError, describe
 from ..jacobians import Point
+from ..tracebacks import boundary
 from .dependence import Dependence, DependenceTracer, stacked
 
 
@@ -141,6 +142,7 @@ def sparsity(
     """
     selection = Selection(f, argnums, argnames, "sparsity")
 
+    @boundary
     @functools.wraps(f)
     def sparsity_f(*args: Any, **kwargs: Any) -> Any:
         point = point_of("sparsity", selection, has_aux, allow_int, args, kwargs)
@@ -175,6 +177,7 @@ def hessian_sparsity(
     """
     selection = Selection(f, argnums, argnames, "hessian_sparsity")
 
+    @boundary
     @functools.wraps(f)
     def hessian_sparsity_f(*args: Any, **kwargs: Any) -> Any:
         point = point_of("hessian_sparsity", selection, has_aux, allow_int, args, kwargs)

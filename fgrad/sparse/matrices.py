@@ -8,6 +8,7 @@ from typing import Any
 
 from ..arguments import Selection
 from ..errors import ArgumentError, describe
+from ..tracebacks import boundary
 from .colorings import Coloring
 from .colorings import coloring as colored
 from .detection import pattern_of, point_of, symmetric_pattern
@@ -50,6 +51,7 @@ def _transformation(
     selection = Selection(f, argnums, argnames, name)
     fixed = _coloring(name, sparsity, given, mode)
 
+    @boundary
     @functools.wraps(f)
     def sparse_f(*args: Any, **kwargs: Any) -> Any:
         point = point_of(name, selection, has_aux, allow_int, args, kwargs)

@@ -12,6 +12,7 @@ from fgrad.core import check_function
 from fgrad.derivatives import jvp, vjp
 from fgrad.errors import ArgumentError, name_of
 
+from ..tracebacks import boundary
 from .comparing import check_close, check_like
 from .failures import CheckError, Verdict
 from .leaves import (
@@ -32,6 +33,7 @@ from .remainders import Derive, Given, Taylor, examine, largest, pushing
 MANY = 32
 
 
+@boundary
 def check_jvp(
     f: Callable[..., Any],
     f_jvp: Callable[..., Any] | None,
@@ -83,6 +85,7 @@ def check_jvp(
     )
 
 
+@boundary
 def check_vjp(
     f: Callable[..., Any],
     f_vjp: Callable[..., Any] | None,
@@ -123,6 +126,7 @@ def check_vjp(
     _vjp(point, f_vjp, given, what, seed)
 
 
+@boundary
 def check_grads(
     f: Callable[..., Any],
     args: Sequence[Any],

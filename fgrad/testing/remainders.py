@@ -12,6 +12,7 @@ import numpy as np
 from fgrad.core import check_function
 from fgrad.derivatives import jvp
 
+from ..tracebacks import boundary
 from . import differences
 from .comparing import check_like
 from .differences import Tolerances
@@ -92,6 +93,7 @@ class Taylor:
         return self.verdict is Verdict.RIGHT
 
 
+@boundary
 def taylor(
     f: Callable[..., Any],
     args: Sequence[Any],

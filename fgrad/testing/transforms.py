@@ -15,6 +15,7 @@ from fgrad.derivatives import jvp, vjp
 from fgrad.errors import ArgumentError, name_of
 from fgrad.stage import make_graph
 
+from ..tracebacks import boundary
 from .comparing import check_close, check_like
 from .leaves import Opened, dtype_of, like, moves, numbers, random_like
 from .remainders import ROUNDING
@@ -28,6 +29,7 @@ def is_operand(x: Any) -> bool:
     return moves(x) or (hasattr(x, "dtype") and x.dtype.kind in "biu")
 
 
+@boundary
 def check_vmap(
     f: Callable[..., Any],
     args: Sequence[Any],
@@ -142,6 +144,7 @@ def _check_batch(
     check_close(want, got, what, "the stack of the calls", point.xs, *given)
 
 
+@boundary
 def check_staging(
     f: Callable[..., Any],
     args: Sequence[Any],
@@ -179,6 +182,7 @@ def check_staging(
             check_close(want, got, what, "the function", xs, atol, rtol)
 
 
+@boundary
 def check_dtypes(
     f: Callable[..., Any],
     args: Sequence[Any],
