@@ -29,7 +29,7 @@ def printed(f: Callable[[], Any]) -> str:
 
 def run(row: Any) -> None:
     """Run a row, and see that it gives what it says."""
-    names: dict[str, Any] = {k: v for k, v in vars(fgrad).items() if not k.startswith("_")} | {
+    names: dict[str, Any] = {k: getattr(fgrad, k) for k in dir(fgrad) if k[0] != "_"} | {
         "np": np, "a": np.array, "X": np.array([1.0, 2.0, 3.0]), "fgrad": fgrad,
         "testing": testing, "pickle": pickle, "collections": collections, "printed": printed,
         "sparse_matrix": scipy.sparse.csr_array, "__name__": "__main__",

@@ -108,13 +108,14 @@ def _callee(frame: Any) -> Any:
     found = {**frame.f_globals, **frame.f_locals}.get(root)
     for name in names:
         # Properties of the user's objects are not for us to call.
-        look = getattr if isinstance(found, _PLAIN) else _stored
+        look = getattr if isinstance(found, type(sys)) or _draws(found) else _stored
         found = look(found, name.strip(), None)
     return found
 
 
-#: What has its attributes without any code of the user's.
-_PLAIN = (type(sys), np.random.Generator, np.random.RandomState)
+def _draws(x: Any) -> bool:
+    """Whether it is one of NumPy's generators; NumPy imports their module when it is asked for."""
+    return any(cls.__module__.startswith("numpy.random.") for cls in type(x).__mro__)
 
 
 def _stored(x: Any, name: str, default: Any) -> Any:
@@ -130,8 +131,8 @@ def instead_of_numpy() -> str | None:
             "np.arange has as many elements as its arguments say, so these must be plain: write "
             "start + step * np.arange(n) with a plain n, or np.linspace(start, stop, n)"
         )
-    if getattr(callee, "__module__", None) == "numpy.random" or isinstance(
-        getattr(callee, "__self__", None), (np.random.Generator, np.random.RandomState)
+    if getattr(callee, "__module__", None) == "numpy.random" or _draws(
+        getattr(callee, "__self__", None)
     ):
         return (
             "NumPy's random numbers have no derivatives in their parameters: draw with "

@@ -153,9 +153,8 @@ def test_full_tracebacks_keep_fgrads_frames(name: str) -> None:
 
 def test_every_public_function_is_in_the_table() -> None:
     public = {
-        n for n, x in vars(fgrad).items()
-        if callable(x) and not n.startswith("_")
-        and getattr(x, "__module__", "").startswith("fgrad")
+        n for n in dir(fgrad)
+        if n[0] != "_" and callable(x := getattr(fgrad, n)) and x.__module__.startswith("fgrad")
     }  # fmt: skip
     assert public - WITHOUT == {n for n in CALLS if "." not in n}
 
