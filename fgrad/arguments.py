@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arrays import INEXACT, ndarray
+from .arrays import INEXACT, is_cupy, ndarray
 from .core import check_function, is_traceable, refuse_finished
 from .errors import ArgumentError, DtypeError, describe, name_of
+from .moving import check_one_device
 
 
 class Selection:
@@ -141,6 +142,8 @@ def check_differentiable(
     else:
         if not holomorphic:
             return None
+    if any(map(is_cupy, leaves)):
+        check_one_device(chosen, name)
     active, bad = [], []
     for i, (path, x) in enumerate(tree.leaves_with_path(chosen)):
         refuse_finished(x, name)

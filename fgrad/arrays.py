@@ -7,6 +7,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Sequence
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -108,15 +109,31 @@ def is_array(x: Any) -> bool:
     return isinstance(x, (np.generic, *PYTHON_SCALARS)) or is_cupy(x)
 
 
+#: The types of which NumPy computes everything: no other library is asked about them.
+NATIVE = frozenset({ndarray, np.memmap, *PYTHON_SCALARS, *np.sctypeDict.values()})
+
+
+@cache
+def library(cls: type) -> ModuleType:
+    """The library of arrays of a class: CuPy for its own, NumPy for anything else.
+
+    >>> library(np.ndarray).__name__, library(float).__name__
+    ('numpy', 'numpy')
+    """
+    for c in cls.__mro__:
+        if c.__name__ == "ndarray" and c.__module__.partition(".")[0] == "cupy":
+            return sys.modules["cupy"]
+    return np
+
+
 def is_cupy(x: Any) -> bool:
     """Whether ``x`` is a CuPy array; never imports CuPy."""
-    cupy = sys.modules.get("cupy")
-    return cupy is not None and isinstance(x, cupy.ndarray)
+    return type(x) not in NATIVE and library(type(x)) is not np
 
 
 def namespace(x: Any) -> ModuleType:
     """The module whose functions create arrays where ``x`` lives: numpy, or cupy."""
-    return sys.modules["cupy"] if is_cupy(x) else np
+    return np if type(x) in NATIVE else library(type(x))
 
 
 def check_operand(x: Any, name: str) -> None:
@@ -271,7 +288,21 @@ def shield(answer: Any, operands: Sequence[Any]) -> Any:
                 answer = answer.view()
                 answer.flags.writeable = False
                 break
+    elif is_cupy(answer) and any(_shares(answer, x) for x in operands):
+        return answer.copy()  # which nothing makes read-only
     return answer
+
+
+def _shares(x: Any, y: Any) -> bool:
+    """Whether two CuPy arrays are views of one, or it and a view of it."""
+    return is_cupy(y) and (x if x.base is None else x.base) is (y if y.base is None else y.base)
+
+
+def given_out(y: Any, own: bool) -> Any:
+    """A value of a tape as users get it: with ``own``, or where it is held, a copy."""
+    if type(y) is ndarray:
+        return y.copy() if own or not y.flags.writeable else y
+    return y.copy() if own and is_cupy(y) else y
 
 
 def lockable(x: Any) -> bool:

@@ -11,7 +11,15 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import tree
-from .arrays import NUMBERS, PYTHON_SCALARS, aval, check_operand, ndarray, shape_of
+from .arrays import (
+    NUMBERS,
+    PYTHON_SCALARS,
+    aval,
+    check_operand,
+    is_cupy,
+    ndarray,
+    shape_of,
+)
 from .axes import (
     chunk_length,
     common_length,
@@ -161,7 +169,7 @@ def _no_operand(ans: Any, operands: Sequence[Any]) -> Any:
 
     An answer that owns its memory belongs to nobody else, so it isn't copied when it is saved.
     """
-    if type(ans) is ndarray and any(ans is x for x in operands):
+    if (type(ans) is ndarray or is_cupy(ans)) and any(ans is x for x in operands):
         return ans.view()
     return ans
 
@@ -290,7 +298,7 @@ def _separate(ys: list[Any], xs: Sequence[Any]) -> list[Any]:
     """
     arguments, seen = set(map(id, xs)), set()
     for k, y in enumerate(ys):
-        if type(y) is ndarray:
+        if type(y) is ndarray or is_cupy(y):
             owner = id(y if y.base is None else y.base)
             if owner in seen or id(y) in arguments:
                 ys[k] = y.copy("K")

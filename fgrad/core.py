@@ -20,9 +20,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from importlib import import_module
 from itertools import count
-from typing import Any, NoReturn
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
-from .arrays import is_array
+import numpy as np
+
+from .arrays import NATIVE, is_array, namespace
 from .errors import (
     ArgumentError,
     EscapedTracerError,
@@ -30,9 +32,14 @@ from .errors import (
     describe,
     name_of,
 )
+from .libraries import compute
 
 Array = Any
 Params = dict[str, Any]
+
+#: For type checkers: the parameters of a user's function, and what it returns.
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,6 +70,7 @@ class Primitive:
             place of it, in place of ``impl`` in reverse mode.
         effect: calling it has an effect, so it is neither left out nor repeated; see `EFFECTS`.
         multilinear: the answer is linear in each operand.
+        writes: ``impl`` takes ``out=``, an array for its answer; without it the array is new.
     """
 
     name: str
@@ -80,6 +88,7 @@ class Primitive:
     collect: Callable[..., Any] | None = None
     effect: bool = False
     multilinear: bool = False
+    writes: bool = False
 
     def __repr__(self) -> str:
         return self.name
@@ -210,13 +219,35 @@ def rerun(fn: Callable[..., Any], *args: Any) -> Any:
 
 def bind(p: Primitive, operands: Sequence[Any], params: Params) -> Any:
     """Apply a primitive: hand it to the newest trace among the operands, or compute it."""
-    trace = None
+    trace, native = None, True
     for x in operands:
-        if isinstance(x, Tracer) and (trace is None or x.owner.level > trace.level):
-            trace = x.owner
-    if trace is None:
+        if type(x) not in NATIVE:
+            if not isinstance(x, Tracer):
+                native = False
+            elif trace is None or x.owner.level > trace.level:
+                trace = x.owner
+    if trace is not None:
+        return trace.process(p, operands, params)
+    if native:
         return p.impl(*operands, **params)
-    return trace.process(p, operands, params)
+    return compute(p.name, p.impl, operands, params)
+
+
+def evaluate(p: Primitive, operands: Sequence[Any], params: Params) -> Any:
+    """The answer of plain operands, by the library that they are of."""
+    for x in operands:
+        if type(x) not in NATIVE:
+            return compute(p.name, p.impl, operands, params)
+    return p.impl(*operands, **params)
+
+
+def home(*xs: Any) -> Any:
+    """The module that creates arrays where the plain values below all tracers live."""
+    for x in xs:
+        host = namespace(full_lower(x))
+        if host is not np:
+            return host
+    return np
 
 
 def refuse_captured(p: Primitive, answers: Sequence[Any], trace: Trace) -> None:

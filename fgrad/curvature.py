@@ -17,7 +17,7 @@ from . import tree
 from .arguments import Selection
 from .arrays import aval
 from .checks import check_tuples, pair
-from .core import check_function, watcher
+from .core import R, check_function, home, watcher
 from .derivatives import gradient, pull_back, push_forward
 from .errors import ArgumentError, DtypeError, describe, name_of
 from .jacobians import Point, transformation
@@ -154,14 +154,14 @@ def hessian(
 
 @boundary
 def value_and_hessian(
-    f: Callable[..., Any],
+    f: Callable[..., R],
     argnums: int | Sequence[int] | None = None,
     argnames: str | Sequence[str] | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
     chunk_size: int | str | None = None,
-) -> Callable[..., Any]:
+) -> Callable[..., tuple[R, Any]]:
     """Make a function that returns the value of ``f`` and its `hessian`.
 
     >>> import numpy as np
@@ -339,7 +339,7 @@ def elementwise_grad(
                 "use fgrad.jvp with tangents of ones, or pass complex arguments to a holomorphic "
                 "function",
             )
-        ones = tree.map(lambda y: np.ones(aval(y).shape, aval(y).dtype), y)
+        ones = tree.map(lambda y: home(y).ones(aval(y).shape, aval(y).dtype), y)
         (ct,) = pullback(ones)
         return (ct, aux) if has_aux else ct
 

@@ -8,32 +8,32 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy import float64
 
 from . import tree
 from .arguments import Selection, check_differentiable, open_argument
-from .arrays import INEXACT, aval, ndarray
+from .arrays import INEXACT, aval, is_cupy, ndarray
 from .checks import check_arrays, check_like, check_scalar, check_tuples, explain, pair, run
-from .core import Tracer, check_function, refuse_finished, watcher
+from .core import P, R, Tracer, check_function, watcher
 from .errors import ArgumentError, name_of
 from .forward import JvpTracer, Pushforward
 from .reverse import Tape, TapeTracer
-from .surface import lower, one_like, surface
+from .surface import filled, lower, lower_aux, one_like, surface
 from .tracebacks import boundary
 
 
 @boundary
 def value_and_grad(
-    f: Callable[..., Any],
+    f: Callable[P, R],
     argnums: int | Sequence[int] | None = None,
     argnames: str | Sequence[str] | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, tuple[R, Any]]:
     """Make a function that returns the value of ``f`` and its gradient.
 
     >>> import numpy as np
@@ -87,7 +87,7 @@ def gradient(
         if active is None:
             tracers: Any = tape.watch(leaves, 0 if structure is None else 1)
         else:
-            tracers = _fill(leaves, active, tape.watch([leaves[i] for i in active]))
+            tracers = filled(leaves, active, tape.watch([leaves[i] for i in active]))
         if structure is not None:
             tracers = structure.unflatten(tracers)
         if positional:
@@ -122,10 +122,10 @@ def gradient(
             grads = surface(leaves, cts, plain=structure is None)
         else:
             cts = surface([leaves[i] for i in active], cts)
-            grads = _fill([None] * len(leaves), active, cts)
+            grads = filled([None] * len(leaves), active, cts)
         found = grads if structure is None else structure.unflatten(grads)
         if has_aux:
-            return (value, _lower_aux(tape, aux)), found
+            return (value, lower_aux(tape, aux)), found
         return value, found
 
     return value_and_grad_f
@@ -133,13 +133,13 @@ def gradient(
 
 @boundary
 def grad(
-    f: Callable[..., Any],
+    f: Callable[P, Any],
     argnums: int | Sequence[int] | None = None,
     argnames: str | Sequence[str] | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """Make a function that returns the gradient of ``f``.
 
     >>> import numpy as np
@@ -163,30 +163,6 @@ def grad(
         return (found, value[1]) if has_aux else found
 
     return grad_f
-
-
-def _fill(leaves: Sequence[Any], active: Sequence[int], new: Sequence[Any]) -> list[Any]:
-    out = list(leaves)
-    for i, x in zip(active, new, strict=True):
-        out[i] = x
-    return out
-
-
-def _lower_aux(trace: Any, aux: Any, own: bool = False) -> Any:
-    """The aux tree with the values below the tracers of a trace that has ended.
-
-    A view of an array that was held is read-only itself, for no reason that users could see: they
-    get a copy. With ``own`` they get copies of all values, because the tape goes on reading them.
-    """
-
-    def one(y: Any) -> Any:
-        if not (isinstance(y, Tracer) and y.owner is trace):
-            refuse_finished(y, trace.name)
-            return y
-        y = y.value
-        return y.copy() if type(y) is ndarray and (own or not y.flags.writeable) else y
-
-    return tree.map(one, aux)
 
 
 # ------------------------------------------------------------------ vjp
@@ -241,6 +217,14 @@ class Pullback:
         return found
 
 
+@overload
+def vjp(
+    f: Callable[..., R], *primals: Any, has_aux: Literal[False] = False, **kwargs: Any
+) -> tuple[R, Pullback]: ...
+@overload
+def vjp(
+    f: Callable[..., tuple[R, Any]], *primals: Any, has_aux: Literal[True], **kwargs: Any
+) -> tuple[R, Pullback, Any]: ...
 @boundary
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **kwargs: Any) -> Any:
     """Evaluate ``f`` and return its value with its pullback.
@@ -286,8 +270,8 @@ def pull_back(
         check_arrays(outs, out, f, name)
         pullback = Pullback(tape, f, outs, (out_structure, structure), leaves)
         # Copies, because the tape goes on reading: the derivative of exp is its value.
-        value = _lower_aux(tape, out, own=True)
-        aux = _lower_aux(tape, aux, own=True)
+        value = lower_aux(tape, out, own=True)
+        aux = lower_aux(tape, aux, own=True)
     except BaseException:
         tape.release()
         raise
@@ -297,6 +281,20 @@ def pull_back(
 
 
 # ------------------------------------------------------------------ jvp
+@overload
+def jvp(
+    f: Callable[..., R],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    has_aux: Literal[False] = False,
+) -> tuple[R, R]: ...
+@overload
+def jvp(
+    f: Callable[..., tuple[R, Any]],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    has_aux: Literal[True],
+) -> tuple[R, R, Any]: ...
 @boundary
 def jvp(
     f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
@@ -349,7 +347,7 @@ def push_forward(
         pushing.finish()
     value = tree.unflatten(out_structure, [lower(pushing, y) for y in outs])
     tangent = tree.unflatten(out_structure, _fresh_tangents(pushing, outs, tangents))
-    return (value, tangent, _lower_aux(pushing, aux)) if has_aux else (value, tangent)
+    return (value, tangent, lower_aux(pushing, aux)) if has_aux else (value, tangent)
 
 
 def _tangents(name: str, primals: Any, tangents: Any, leaves: Sequence[Any]) -> list[Any]:
@@ -388,6 +386,8 @@ def _fresh_tangents(trace: Any, outs: Sequence[Any], tangents: Any) -> list[Any]
             pass
         elif not hasattr(y, "dtype"):
             t = complex(t) if isinstance(t, complex) else float(t)
+        elif is_cupy(y):
+            t = t.copy() if t.base is not None or id(t) in ids else t
         elif type(y) is not ndarray:
             t = y.dtype.type(t)
         elif type(t) is not ndarray or t.base is not None or id(t) in ids or not t.flags.writeable:

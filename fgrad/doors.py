@@ -6,7 +6,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from .core import Tracer
+from .arrays import is_cupy
+from .core import Tracer, full_lower
+from .elsewhere import qualified
+from .libraries import refuse_elsewhere
 from .tracer import register
 
 
@@ -23,12 +26,19 @@ def has_tracer(x: Any) -> bool:
 
 
 def door(fn: Callable[..., Any], front: Callable[..., Any]) -> Callable[..., Any]:
-    """The library's own function for plain arguments, ours where one of them is traced."""
+    """NumPy's or SciPy's own function for their arrays, ours for traced ones and CuPy's."""
 
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
-        traced = has_tracer(args) or (kwargs and has_tracer((*kwargs.values(),)))
-        return front(*args, **kwargs) if traced else fn(*args, **kwargs)
+        ours = has_tracer(args) or (kwargs and has_tracer((*kwargs.values(),)))
+        ours = ours or any(map(is_cupy, args))
+        if not ours:
+            return fn(*args, **kwargs)
+        try:
+            return front(*args, **kwargs)
+        except TypeError as e:
+            refuse_elsewhere(qualified(fn), [full_lower(x) for x in args], e)
+            raise
 
     return call
 

@@ -16,6 +16,7 @@ import numpy as np
 __all__ = [
     "ArgumentError",
     "CheckError",
+    "CommunicationError",
     "ConvergenceError",
     "DomainError",
     "DtypeError",
@@ -95,6 +96,10 @@ class EscapedTracerError(FgradError, RuntimeError):
 
 class CheckError(FgradError, ValueError):
     """A check of the user's own, `fgrad.debug.check`, doesn't hold."""
+
+
+class CommunicationError(FgradError, RuntimeError):
+    """Processes that compute together have not met, or have not agreed on what to do."""
 
 
 class ConvergenceError(FgradError, ArithmeticError):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import INEXACT, PYTHON_SCALARS, check_operand, ndarray, shield, strong
-from .core import Params, Primitive, Trace, Tracer, bind, refuse_captured
+from .core import Params, Primitive, Trace, Tracer, bind, evaluate, refuse_captured
 from .rules import cast, total
 from .tracer import ArrayTracer
 
@@ -34,7 +34,7 @@ class Pushforward(Trace):
         if params is not None or not p.pull or p.pull[0] is None:
             return self.process(p, (x,), params or {})
         a = x.value
-        ans = a.owner.unary(p, a, None) if isinstance(a, Tracer) else p.impl(a)
+        ans = a.owner.unary(p, a, None) if isinstance(a, Tracer) else evaluate(p, (a,), {})
         return self.tracer(ans, fit(p.pull[0](x.slot, ans, strong(a)), ans))
 
     def binary(self, p: Primitive, x: Any, y: Any) -> Any:

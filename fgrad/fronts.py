@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .core import PRIMITIVES, Params, Primitive, Tracer, bind
+from .arrays import NATIVE
+from .core import PRIMITIVES, Params, Primitive, Tracer, bind, evaluate
 from .elsewhere import qualified
 from .errors import NoRuleError
 from .tracer import register
@@ -60,7 +61,7 @@ def unary_front(p: Primitive) -> Callable[..., Any]:
     def front(x: Any) -> Any:
         if isinstance(x, Tracer):
             return x.owner.unary(p, x, None)
-        return impl(x)
+        return impl(x) if type(x) in NATIVE else evaluate(p, (x,), {})
 
     return front
 
@@ -76,8 +77,10 @@ def binary_front(p: Primitive) -> Callable[..., Any]:
                 trace = y.owner
         elif isinstance(y, Tracer):
             trace = y.owner
-        else:
+        elif type(x) in NATIVE and type(y) in NATIVE:
             return impl(x, y)
+        else:
+            return evaluate(p, (x, y), {})
         return trace.binary(p, x, y)
 
     return front
@@ -97,7 +100,7 @@ def operator_of(p: Primitive) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 def apply(p: Primitive, x: Any, params: Params) -> Any:
     """A primitive of one operand with its canonical params."""
-    return x.owner.unary(p, x, params) if isinstance(x, Tracer) else p.impl(x, **params)
+    return x.owner.unary(p, x, params) if isinstance(x, Tracer) else evaluate(p, (x,), params)
 
 
 def general_front(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
@@ -107,7 +110,9 @@ def general_front(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
         operands, params = canonical(*args, **kwargs)
         if len(operands) == 1:
             x = operands[0]
-            return x.owner.unary(p, x, params) if isinstance(x, Tracer) else p.impl(x, **params)
+            if isinstance(x, Tracer):
+                return x.owner.unary(p, x, params)
+            return evaluate(p, operands, params)
         return bind(p, operands, params)
 
     front.__name__ = front.__qualname__ = p.name

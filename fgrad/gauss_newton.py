@@ -11,7 +11,7 @@ import numpy as np
 from . import tree
 from .arrays import strong
 from .checks import check_tuples
-from .core import Params, Primitive, Tracer, bind
+from .core import Params, Primitive, Tracer, bind, evaluate
 from .curvature import products
 from .derivatives import pull_back, push_forward
 from .forward import JvpTracer, Pushforward, fit
@@ -34,7 +34,7 @@ class Beside(Pushforward):
         if params is not None or not p.pull or p.pull[0] is None:
             return self.process(p, (x,), params or {})
         a = x.value
-        ans = a.owner.unary(p, a, None) if isinstance(a, Tracer) else p.impl(a)
+        ans = a.owner.unary(p, a, None) if isinstance(a, Tracer) else evaluate(p, (a,), {})
         below = lower(self.tape, ans)
         return self.tracer(ans, fit(p.pull[0](x.slot, below, strong(lower(self.tape, a))), below))
 

@@ -21,7 +21,7 @@ from .arrays import Aval, aval, shape_of
 from .axes import chunk_length
 from .batch import BatchTracer, vmap
 from .checks import pair
-from .core import Refusing, watcher
+from .core import R, Refusing, home, watcher
 from .derivatives import pull_back, push_forward
 from .errors import DtypeError, describe, name_of
 from .tracebacks import boundary
@@ -88,7 +88,10 @@ class Point:
             return tangent
 
         columns = self.along(self.avals, push, -1)
-        self.value, self.aux = tree.map(of_one, (self.value, self.aux))
+        if _total(self.avals):
+            self.value, self.aux = tree.map(of_one, (self.value, self.aux))
+        else:  # there is no direction with which the value could have come
+            self.value, self.aux = self(*self.xs)
 
         def of_result(y: Any) -> Any:
             if self.holomorphic and y.dtype.kind != "c":
@@ -135,7 +138,7 @@ class Point:
         chunk = chunk_length(self.chunk_size, n, octets, self.name)
         parts = [
             vmap(linear, out_axes=axis, axis_size=min(chunk, n - i))(
-                *_units(avals, i, min(i + chunk, n))
+                *_units(avals, i, min(i + chunk, n), home(*self.xs))
             )
             for i in range(0, max(n, 1), chunk)
         ]
@@ -176,14 +179,14 @@ def _segments(avals: Sequence[Aval]) -> list[tuple[int, int]]:
     return list(itertools.pairwise(ends))
 
 
-def _units(avals: Sequence[Aval], first: int, last: int) -> list[Any]:
+def _units(avals: Sequence[Aval], first: int, last: int, host: Any) -> list[Any]:
     """Some unit vectors of a list of arrays, stacked along a new first axis."""
     out = []
     for a, (start, stop) in zip(avals, _segments(avals), strict=True):
         unit = np.zeros((last - first, stop - start), a.dtype)
         ones = np.arange(max(start, first), max(min(stop, last), first))
         unit[ones - first, ones - start] = 1
-        out.append(unit.reshape((last - first, *a.shape)))
+        out.append(host.asarray(unit.reshape((last - first, *a.shape))))
     return out
 
 
@@ -336,14 +339,14 @@ def jacobian(
 
 @boundary
 def value_and_jacfwd(
-    f: Callable[..., Any],
+    f: Callable[..., R],
     argnums: int | Sequence[int] | None = None,
     argnames: str | Sequence[str] | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
     chunk_size: int | str | None = None,
-) -> Callable[..., Any]:
+) -> Callable[..., tuple[R, Any]]:
     """Make a function that returns the value of ``f`` and its Jacobian by `jacfwd`.
 
     >>> import numpy as np
@@ -363,14 +366,14 @@ def value_and_jacfwd(
 
 @boundary
 def value_and_jacrev(
-    f: Callable[..., Any],
+    f: Callable[..., R],
     argnums: int | Sequence[int] | None = None,
     argnames: str | Sequence[str] | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
     chunk_size: int | str | None = None,
-) -> Callable[..., Any]:
+) -> Callable[..., tuple[R, Any]]:
     """Make a function that returns the value of ``f`` and its Jacobian by `jacrev`.
 
     >>> import numpy as np

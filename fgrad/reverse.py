@@ -31,6 +31,7 @@ from .arrays import (
     aval,
     check_operand,
     digest,
+    is_cupy,
     lock,
     lockable,
     ndarray,
@@ -39,7 +40,17 @@ from .arrays import (
     shield,
     strong,
 )
-from .core import Params, Primitive, Refusing, Trace, Tracer, bind, refuse_captured
+from .core import (
+    Params,
+    Primitive,
+    Refusing,
+    Trace,
+    Tracer,
+    bind,
+    evaluate,
+    is_traceable,
+    refuse_captured,
+)
 from .cotangents import Parts, fitted, join, pull_general, shape_dtype
 from .errors import FgradError, describe
 from .rules import Deferred
@@ -85,8 +96,11 @@ class Tape(Trace):
             tracer = TapeTracer()
             tracer.owner, tracer.value, tracer.slot = self, leaf, slot
             tracers.append(tracer)
-            if type(leaf) is ndarray and leaf.nbytes > SMALL:
-                large.append(slot)
+            if type(leaf) is ndarray:
+                if leaf.nbytes > SMALL:
+                    large.append(slot)
+            elif is_cupy(leaf):  # nothing makes it read-only, so the tape has one of its own
+                tracer.value = leaf.copy()
         self.inputs = len(tracers)
         self.nodes.extend([None] * self.inputs)
         if large and owners is not None:
@@ -112,13 +126,13 @@ class Tape(Trace):
                 ans = a.owner.unary(p, a, params)
                 fits = a.dtype is ans.dtype
             else:
-                ans = p.impl(a, **params) if params else p.impl(a)
-                a, fits = strong(a), False
+                ans = evaluate(p, (a,), params or {})
+                a, fits = strong(a), a.dtype is ans.dtype if is_cupy(a) else False
             if not fits:
                 pull = partial(fitted, pull, *shape_dtype(a))
         if keep[1]:
             if type(a) is not ndarray or x.slot < self.inputs or a.base is not None:
-                a = self.keep(a, None, x.slot >= self.inputs)
+                a = self.keep(a, None, x.slot >= self.inputs or is_cupy(a))
         else:
             a = aval(a) if p.shaped else None
         nodes = self.nodes
@@ -150,8 +164,8 @@ class Tape(Trace):
             ans = b.owner.binary(p, a, b)
             arrays = type(a) is ndarray
         else:
-            ans = p.impl(a, b)
             arrays = arrays and type(a) is ndarray
+            ans = p.impl(a, b) if arrays else evaluate(p, (a, b), {})
         pull_x: Any
         pull_y: Any
         pull_x, pull_y = p.pull
@@ -182,12 +196,12 @@ class Tape(Trace):
         keep_ans, keep_x, keep_y = keep
         if keep_x:
             if type(a) is not ndarray or i < self.inputs or a.base is not None:
-                a = self.keep(a, dtype, i >= self.inputs)
+                a = self.keep(a, dtype, i >= self.inputs or (i >= 0 and is_cupy(a)))
         else:
             a = aval(a) if p.shaped else None
         if keep_y:
             if type(b) is not ndarray or j < self.inputs or b.base is not None:
-                b = self.keep(b, dtype, j >= self.inputs)
+                b = self.keep(b, dtype, j >= self.inputs or (j >= 0 and is_cupy(b)))
         else:
             b = aval(b) if p.shaped else None
         nodes = self.nodes
@@ -219,7 +233,7 @@ class Tape(Trace):
         ans = bind(p, below, params)
         if p.vjp is None:
             return shield(ans, below)
-        if type(ans) is ndarray and ans is below[0]:  # np.real of real values
+        if ans is below[0] and (type(ans) is ndarray or is_cupy(ans)):  # np.real of real values
             ans = ans.copy()
         if all(type(x) in PYTHON_SCALARS for x in below):
             below = [strong(x) for x in below]
@@ -228,7 +242,9 @@ class Tape(Trace):
         # np.stack what the other n need takes n * n questions.
         asking = active[:1] if p.shaped and len(p.pull) == 1 else active
         kept = [
-            self.keep(x) if any(p.needs(i, k) for i in asking) else aval(x)
+            (x if k in active and is_cupy(x) else self.keep(x))
+            if any(p.needs(i, k) for i in asking)
+            else aval(x)
             for k, x in enumerate(below)
         ]
         slot = len(self.nodes)
@@ -284,10 +300,14 @@ class Tape(Trace):
             return x
         if x is None or isinstance(x, PYTHON_SCALARS):
             return x
+        if is_cupy(x):  # an answer, as a leaf's own copy, is nobody else's
+            return x if answer else x.copy()
         if dtype is not None and x.dtype.kind in "biu":
             return x.astype(dtype)
         if isinstance(x, Tracer):
-            if answer and x.slot is None and type(x.value) is ndarray and x.value.base is None:
+            y = x.value
+            mine = answer and not is_traceable(x.slot) and (type(y) is ndarray or is_cupy(y))
+            if mine and y.base is None:
                 return x
             y = type(x)()
             y.owner, y.slot, y.value = x.owner, self.keep(x.slot), self.keep(x.value)
@@ -296,7 +316,7 @@ class Tape(Trace):
 
     def keep_all(self, residuals: Any) -> Any:
         """`keep` for each array of a list, and anything else as it is."""
-        return [self.keep(x) if isinstance(x, (ndarray, Tracer)) else x for x in residuals]
+        return [self.keep(x) if is_traceable(x) else x for x in residuals]
 
     def check_held(self) -> None:
         """Refuse to go back over arrays that were changed all the same, through an older view."""

@@ -75,6 +75,7 @@ def elementwise(
     *partials: Any,
     impl: Callable[..., Any] | None = None,
     name: str | None = None,
+    writes: bool = False,
 ) -> Callable[..., Any]:
     """Declare a ufunc by its partial derivatives.
 
@@ -85,6 +86,7 @@ def elementwise(
             it is that number everywhere; None where it is zero.
         impl: what computes it, if not ``fn``.
         name: the primitive's name, if not the function's.
+        writes: it takes ``out=``, an array that compiled functions keep for its answer.
     """
     n = len(partials)
     terms = [_term(d, n) for d in partials]
@@ -110,6 +112,7 @@ def elementwise(
     p = Primitive(
         name=name or name_of_function(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=line_up,
         needs=needs, keep=_keep(needs, n) if n < 3 else (), pull=tuple(terms) if n < 3 else (),
+        writes=writes,
     )  # fmt: skip
     if n == 1:
         return declare_front(fn, p, unary_front(p))
@@ -169,6 +172,7 @@ def linear(
     impl: Callable[..., Any] | None = None,
     name: str | None = None,
     operands: int | None = None,
+    writes: bool = False,
 ) -> Callable[[Canonical], Callable[..., Any]]:
     """Declare a function that is linear in its operands together. Decorates the canonical form.
 
@@ -180,6 +184,7 @@ def linear(
         impl: what computes it, if not ``fn``.
         name: the primitive's name, if not NumPy's.
         operands: the function is linear in so many of its first operands; in all for None.
+        writes: as for `elementwise`.
     """
 
     def declare(canonical: Canonical) -> Callable[..., Any]:
@@ -203,7 +208,7 @@ def linear(
         p = Primitive(
             name=name or name_of_function(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
             needs=lambda i, k: operands is not None and k >= operands,
-            keep=((False, False),), pull=(transpose,), shaped=True,
+            keep=((False, False),), pull=(transpose,), shaped=True, writes=writes,
         )  # fmt: skip
         return declare_front(fn, p, general_front(p, canonical))
 
@@ -217,6 +222,7 @@ def multilinear(
     batch: Callable[..., Any] = line_up,
     impl: Callable[..., Any] | None = None,
     name: str | None = None,
+    writes: bool = False,
 ) -> Callable[[Canonical], Callable[..., Any]]:
     """Declare a function that is linear in each of its operands. Decorates the canonical form.
 
@@ -225,7 +231,7 @@ def multilinear(
         transposes: one per operand, ``(g, ans, *operands, **params)``, the cotangent of that
             operand, for which an aval is given; or a single one, ``(i, g, *operands, **params)``,
             for any number of operands. They don't read the answer.
-        batch, impl, name: as for `linear`.
+        batch, impl, name, writes: as for `linear`.
     """
     variadic = len(transposes) == 1
 
@@ -252,7 +258,7 @@ def multilinear(
         p = Primitive(
             name=name or name_of_function(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=batch,
             needs=needs, keep=() if variadic else _keep(needs, 2), shaped=True,
-            pull=() if variadic else transposes, multilinear=True,
+            pull=() if variadic else transposes, multilinear=True, writes=writes,
         )  # fmt: skip
         if p.pull:
             return declare_front(fn, p, pair_front(p, canonical), operator_of(p))
@@ -290,6 +296,7 @@ def primitive(
     name: str | None = None,
     several: bool = False,
     choose: Callable[..., Any] | None = None,
+    writes: bool = False,
 ) -> Callable[[Canonical], Callable[..., Any]]:
     """Declare a function by rules of its own. Decorates the canonical form.
 
@@ -302,7 +309,7 @@ def primitive(
         several: the answer is a tuple; then so are its tangent and ``g``.
         choose: ``choose(ans, t)``, of all answers that are as good as ``ans`` that whose
             derivative is known; t is the tangent of the one operand, None in reverse mode.
-        batch, impl, name: as for `linear`.
+        batch, impl, name, writes: as for `linear`.
     """
 
     def declare(canonical: Canonical) -> Callable[..., Any]:
@@ -337,7 +344,7 @@ def primitive(
         p = Primitive(
             name=name or name_of_function(fn), impl=impl or fn, jvp=forward, vjp=backward,
             batch=batch, needs=needs, several=several,
-            both=choose and both, record=choose and record,
+            both=choose and both, record=choose and record, writes=writes,
         )  # fmt: skip
         return declare_front(fn, p, general_front(p, canonical))
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import tree
-from .arrays import aval, check_operand, is_array, ndarray
+from .arrays import aval, check_operand, is_array, is_cupy, ndarray
 from .checks import run
 from .core import (
     EFFECTS,
@@ -106,7 +106,7 @@ class Stage(Trace):
         if type(x) is StageTracer and x.owner is self:
             return x.slot
         if type(x) is not ndarray:
-            return Const(x)
+            return Const(x.copy() if is_cupy(x) else x)
         if x.nbytes < LARGE:
             return Const(x.copy("K"))
         known = self.copies.get(id(x))

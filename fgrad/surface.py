@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import PYTHON_SCALARS, namespace, ndarray, shape_of
-from .core import Trace, Tracer
+from . import tree
+from .arrays import PYTHON_SCALARS, given_out, is_cupy, namespace, ndarray, shape_of
+from .core import Trace, Tracer, full_lower, refuse_finished
 from .rules import cast
 from .tracer import ArrayTracer
 
@@ -36,7 +37,7 @@ def one_like(value: Any) -> Any:
         x = x.value
     if isinstance(value, Tracer):
         traced: Any = value
-        one = traced.dtype.type(1)
+        one = namespace(x).ones((), traced.dtype) if is_cupy(x) else traced.dtype.type(1)
         follow = getattr(lowest.owner, "follow", None)
         return one if follow is None else follow(one)
     return np.ones_like(value) if hasattr(value, "dtype") else 1.0
@@ -78,6 +79,12 @@ def surface(
                 c = c.copy()
             ids.add(id(c))
             out.append(c)
+        elif is_cupy(c) and is_cupy(leaf):
+            c = cast(c, leaf.dtype)
+            if c.base is not None or id(c) in ids:
+                c = c.copy()
+            ids.add(id(c))
+            out.append(c)
         elif isinstance(c, ArrayTracer) and type(leaf) is ndarray and c.dtype is leaf.dtype:
             out.append(c)
         else:
@@ -91,13 +98,21 @@ def _like(leaf: Any, c: Any) -> Any:
         if isinstance(leaf, PYTHON_SCALARS):
             return type(leaf)(0)
         if isinstance(leaf, Tracer):
-            return np.zeros_like(leaf)
+            number = full_lower(leaf)
+            one = isinstance(number, (*PYTHON_SCALARS, np.generic))
+            return type(number)(0) if one else np.zeros_like(leaf)
         c = namespace(leaf).zeros(shape_of(leaf), leaf.dtype)
         return c[()] if isinstance(leaf, np.generic) else c
     if isinstance(c, Tracer):
         traced: Any = c
         dtype = getattr(leaf, "dtype", None)
         return traced if dtype is None or traced.dtype == dtype else cast(c, dtype)
+    if is_cupy(c):
+        if is_cupy(full_lower(leaf)):
+            return cast(c, leaf.dtype).copy()
+        c = c.get()  # of a number that took part beside arrays of CuPy's
+    elif is_cupy(leaf):
+        return namespace(leaf).asarray(c, leaf.dtype)
     if isinstance(leaf, PYTHON_SCALARS) and not isinstance(leaf, np.generic):
         return complex(c) if isinstance(leaf, complex) else float(c)
     if type(leaf) is ndarray and type(c) is not ndarray:
@@ -106,3 +121,27 @@ def _like(leaf: Any, c: Any) -> Any:
     if type(c) is ndarray:  # of a NumPy scalar, or of an array in a file
         c = c[()] if isinstance(leaf, np.generic) else c.copy()
     return c
+
+
+def filled(leaves: Sequence[Any], active: Sequence[int], new: Sequence[Any]) -> list[Any]:
+    """A copy of the leaves, with new ones in some places."""
+    out = list(leaves)
+    for i, x in zip(active, new, strict=True):
+        out[i] = x
+    return out
+
+
+def lower_aux(trace: Any, aux: Any, own: bool = False) -> Any:
+    """The aux tree with the values below the tracers of a trace that has ended.
+
+    A view of an array that was held is read-only itself, for no reason that users could see: they
+    get a copy. With ``own`` they get copies of all values, because the tape goes on reading them.
+    """
+
+    def one(y: Any) -> Any:
+        if not (isinstance(y, Tracer) and y.owner is trace):
+            refuse_finished(y, trace.name)
+            return y
+        return given_out(y.value, own)
+
+    return tree.map(one, aux)

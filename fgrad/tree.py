@@ -32,6 +32,8 @@ from fgrad.frozen import register as register
 from fgrad.frozen import register_class as register_class
 from fgrad.frozen import replace as replace
 from fgrad.frozen import thaw as thaw
+from fgrad.moving import to_device as to_device
+from fgrad.moving import to_host as to_host
 
 IsLeaf = Callable[[Any], bool] | None
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from ..tracebacks import full_tracebacks as full_tracebacks
 from .checking import check as check
+from .devices import OutOfRangeError as OutOfRangeError
+from .devices import SingularError as SingularError
+from .devices import debug_cupy as debug_cupy
 from .explanations import Explanation as Explanation
 from .explanations import Leaf as Leaf
 from .explanations import Operand as Operand

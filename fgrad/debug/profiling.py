@@ -13,7 +13,16 @@ import numpy as np
 
 from .. import tree
 from ..compiler.jitted import Jitted
-from ..core import WATCH, Params, Primitive, Tracer, bind, check_function, full_lower
+from ..core import (
+    WATCH,
+    Params,
+    Primitive,
+    Tracer,
+    bind,
+    check_function,
+    evaluate,
+    full_lower,
+)
 from ..errors import ArgumentError, name_of
 from ..reverse import Tape
 from ..tracebacks import boundary
@@ -71,11 +80,10 @@ class Timer(Located):
             WATCH.reset(token)
 
     def step(self, p: Primitive, operands: Any, below: Sequence[Any], params: Params) -> Any:
-        apply = p.impl
         if any(isinstance(x, Tracer) for x in below):
             ans, seconds = self._timed(lambda: bind(p, below, params))
         else:
-            ans, seconds = self._timed(lambda: apply(*below, **params))
+            ans, seconds = self._timed(lambda: evaluate(p, below, params))
         here = self.here()
         written, phase = self.located(here, p, ())
         if here.tape is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import PYTHON_SCALARS, namespace, shape_of
+from ..arrays import PYTHON_SCALARS, is_cupy, namespace, shape_of
 from ..core import Tracer, full_lower
 from ..errors import NoRuleError
 from ..rules import constant, line_up, linear
@@ -60,9 +60,12 @@ stop_gradient_leaf = constant(_identity, lambda x: ((x,), {}), batch=line_up, im
 
 
 def known(x: Any) -> Any:
-    """The plain values of x, if they may be known: not under vmap, nor while a graph is made."""
+    """The plain values of x, if they may be known: not under vmap, nor while a graph is made.
+
+    Nor those of CuPy's arrays, for which the host would have to wait.
+    """
     y = stop_gradient_leaf(x) if isinstance(x, Tracer) else x
-    return None if isinstance(y, Tracer) else y
+    return None if isinstance(y, Tracer) or is_cupy(y) else y
 
 
 def view(a: Any, dtype: Any = None, type: Any = None) -> Any:

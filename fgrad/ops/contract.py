@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import from_end, ndarray, ndim_of, shape_of
+from ..arrays import from_end, namespace, ndarray, ndim_of, shape_of
 from ..core import PRIMITIVES, Array, Params
 from ..fronts import binary_front, given
 from ..rules import apply, line_up, multilinear, unbroadcast
@@ -48,7 +48,7 @@ def _matmul_impl(x: Any, y: Any) -> Any:
         and (x.base is None or x.flags.forc) and (y.base is None or y.flags.forc)
     ):  # fmt: skip
         return x.dot(y)
-    return np.matmul(x, y)
+    return namespace(x).matmul(x, y)
 
 
 def _column(x: Any) -> Any:
@@ -236,7 +236,11 @@ def _dot_batch(
     return np.einsum(f"{a},{b}->Y{left + right if k else terms[0] + terms[1]}", *xs)
 
 
-@multilinear(np.dot, _dot_a, _dot_b, batch=_dot_batch, impl=lambda a, b: np.dot(a, b))
+def _dot_impl(a: Any, b: Any) -> Any:
+    return namespace(a).dot(a, b)
+
+
+@multilinear(np.dot, _dot_a, _dot_b, batch=_dot_batch, impl=_dot_impl)
 def dot(a: Any, b: Any, out: None = None) -> Any:
     """`numpy.dot`."""
     given(out=out)

@@ -6,33 +6,47 @@ front doors are the names in `fgrad.numpy`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..arrays import check_operand, ndim_of, shape_of
-from ..core import Tracer
+from ..arrays import check_operand, is_cupy, ndim_of, shape_of
+from ..core import Tracer, home
 from ..doors import has_tracer
 from ..errors import NoRuleError, ShapeError
 from ..tracer import register
 
 
-def as_array(x: Any) -> Any:
-    """An array, plain or traced, of what NumPy takes for one: a number, nested lists."""
+def as_array(x: Any, like: Any = None) -> Any:
+    """An array, plain or traced, of what NumPy takes for one: a number, nested lists.
+
+    It is made where ``like`` is, if that is given.
+    """
     if hasattr(x, "dtype"):
         return x
-    return build(x) if has_tracer(x) else np.asarray(x)
+    return build(x) if has_tracer(x) else home(like).asarray(x)
 
 
-def as_operand(x: Any) -> Any:
+def as_operand(x: Any, like: Any = None) -> Any:
     """`as_array`, but a Python number stays one, whose dtype is weak."""
-    return as_array(x) if isinstance(x, (list, tuple)) else x
+    return as_array(x, like) if isinstance(x, (list, tuple)) else x
 
 
-def build(x: Any) -> Any:
+def first_array(xs: Sequence[Any]) -> Any:
+    """The first array in nested sequences, beside which their numbers belong; None for none."""
+    for x in xs:
+        found = first_array(x) if isinstance(x, (list, tuple)) else x
+        if hasattr(found, "dtype"):
+            return found
+    return None
+
+
+def build(x: Any, like: Any = None) -> Any:
     """Stack nested sequences from the inside out."""
     if isinstance(x, (list, tuple)):
-        parts = [build(y) for y in x]
+        like = first_array(x) if like is None else like
+        parts = [build(y, like) for y in x]
         shapes = [shape_of(y) for y in parts]
         if len({*shapes}) > 1:
             raise ShapeError(
@@ -40,11 +54,11 @@ def build(x: Any) -> Any:
                 f"parts of the shapes {', '.join(map(str, shapes))}",
                 "join parts of different lengths with np.concatenate",
             )
-        return np.stack(parts) if parts else np.asarray(x)
+        return np.stack(parts) if parts else home(like).asarray(x)
     if isinstance(x, Tracer):
         return x
     check_operand(x, "fgrad.numpy.array")
-    return x if hasattr(x, "dtype") else np.asarray(x)
+    return x if hasattr(x, "dtype") else home(like).asarray(x)
 
 
 def array(
@@ -57,6 +71,8 @@ def array(
     array([[1., 2.],
            [3., 4.]])
     """
+    if is_cupy(object):
+        return home(object).array(object, dtype, copy=bool(copy), ndmin=ndmin)
     if not has_tracer(object):
         return np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)  # type: ignore[call-overload]
     out = build(object)
@@ -69,7 +85,7 @@ def array(
 def asarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) -> Any:
     """`numpy.asarray`; traced arrays pass, nested lists may hold traced values."""
     if not has_tracer(a):
-        return np.asarray(a, dtype, order, **keywords)
+        return home(a).asarray(a, dtype, order, **keywords)
     return a if isinstance(a, Tracer) and dtype is None else array(a, dtype)
 
 
@@ -108,10 +124,11 @@ class Joiner:
         if isinstance(items[0], str):
             numbers = [int(n) for n in _directive(items.pop(0)).split(",")]
             axis, ndmin, place = (*numbers, *(axis, ndmin, place)[len(numbers) :])
-        items = [_span(x) if isinstance(x, slice) else as_operand(x) for x in items]
+        like = first_array(items)
+        items = [_span(x, like) if isinstance(x, slice) else as_operand(x, like) for x in items]
         dtype = np.result_type(*items)
         return np.concatenate(
-            [_raised(as_array(x).astype(dtype), ndmin, place) for x in items], axis=axis
+            [_raised(as_array(x, like).astype(dtype), ndmin, place) for x in items], axis=axis
         )
 
     def __len__(self) -> int:
@@ -129,12 +146,12 @@ def _directive(text: str) -> str:
     return text
 
 
-def _span(s: slice) -> Any:
+def _span(s: slice, like: Any) -> Any:
     """``start:stop:step``, or ``start:stop:5j`` for five points."""
     start, step = 0 if s.start is None else s.start, 1 if s.step is None else s.step
     if isinstance(step, complex):
-        return np.linspace(as_array(start), s.stop, int(abs(step)))
-    return np.arange(start, s.stop, step)
+        return np.linspace(as_array(start, like), s.stop, int(abs(step)))
+    return home(like).arange(start, s.stop, step)
 
 
 def _raised(x: Any, ndmin: int, place: int) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import from_end, ndim_of, shape_of
+from ..arrays import from_end, is_cupy, ndim_of, shape_of
 from ..core import Array
 from ..fronts import given
 from ..rules import constant, linear, primitive
@@ -133,6 +133,20 @@ def _running_vjp(g: Array, ans: Array, x: Array, *, axis: int) -> Array:
     return there * np.flip(_sums_of_runs(np.flip(g * share, axis), np.flip(last, axis), axis), axis)
 
 
+def _accumulate(ufunc: Any) -> Any:
+    def impl(x: Any, *, axis: int) -> Any:
+        if not is_cupy(x):  # which has none
+            return ufunc.accumulate(x, axis)
+        n, step = x.shape[axis], 1
+        while step < n:  # each entry is combined with that which ends where it begins
+            longer = ufunc(cut(x, axis, 0, n - step), cut(x, axis, step, n))
+            x = np.concatenate([cut(x, axis, 0, step), longer], axis=axis)
+            step *= 2
+        return x.copy()
+
+    return impl
+
+
 def running_max(x: Any, axis: int) -> Any:
     """`numpy.maximum.accumulate`; entries that tie share the derivative."""
     return (x,), {"axis": axis}
@@ -144,7 +158,7 @@ def running_min(x: Any, axis: int) -> Any:
 
 
 running_max, running_min = (
-    primitive(fn, jvp=_running_jvp, vjp=[_running_vjp], impl=ufunc.accumulate)(fn)
+    primitive(fn, jvp=_running_jvp, vjp=[_running_vjp], impl=_accumulate(ufunc))(fn)
     for fn, ufunc in ((running_max, np.maximum), (running_min, np.minimum))
 )
 
@@ -196,7 +210,11 @@ def _truth(fn: Any, fill: Any) -> None:
     def canonical(x: Any, axis: Any, keepdims: Any) -> Any:
         return (x,), {"axis": axes_of(axis, ndim_of(x)), "keepdims": keepdims is True}
 
-    front = constant(fn, canonical)
+    def count(x: Any, *, axis: Any, keepdims: bool) -> Any:
+        return np.sum(np.not_equal(x, 0), axis=axis, keepdims=keepdims)
+
+    # CuPy's count keeps no axes.
+    front = constant(fn, canonical, impl=count if fn is np.count_nonzero else None)
 
     def test(
         a: Any, axis: Any = None, out: None = None, keepdims: Any = False, *, where: Any = NONE

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import namespace, shape_of
-from ..core import Array, full_lower
+from ..arrays import is_cupy, namespace, shape_of
+from ..core import Array, home
 from ..rules import primitive
 from ..tracer import register
 from .contract import mT
@@ -43,7 +43,13 @@ def _cholesky_vjp(g: Array, ans: Array, a: Any, *, upper: bool) -> Array:
     return np.conj(hermitian(_right_over(inside, lower)))
 
 
-@primitive(np.linalg.cholesky, jvp=_cholesky_jvp, vjp=[_cholesky_vjp])
+def _cholesky_impl(a: Any, *, upper: bool) -> Any:
+    if not is_cupy(a):
+        return np.linalg.cholesky(a, upper=upper)
+    return mH(np.linalg.cholesky(mH(a))) if upper else np.linalg.cholesky(a)
+
+
+@primitive(np.linalg.cholesky, jvp=_cholesky_jvp, vjp=[_cholesky_vjp], impl=_cholesky_impl)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """`numpy.linalg.cholesky`."""
     return (a,), {"upper": upper}
@@ -108,7 +114,7 @@ def _qr_vjp(g: Any, ans: Any, a: Any, *, mode: str) -> Array:
 def _reflected(q: Array) -> tuple[Array, Array, Array]:
     """q - [1; 0], m, and q1 - 1."""
     k = shape_of(q)[-1]
-    y = q - namespace(full_lower(q)).eye(*shape_of(q)[-2:], dtype=q.dtype)
+    y = q - home(q).eye(*shape_of(q)[-2:], dtype=q.dtype)
     first = y[..., :k, :]
     return y, _right_over(y[..., k:, :], first), first
 
@@ -133,7 +139,7 @@ def _without_rest(q: Array, g: Array) -> Array:
 
 @primitive(
     np.linalg.qr, jvp=_qr_jvp, vjp=[_qr_vjp], several=True,
-    impl=lambda a, *, mode: tuple(np.linalg.qr(a, mode)),
+    impl=lambda a, *, mode: tuple(namespace(a).linalg.qr(a, mode)),
 )  # fmt: skip
 def _qr(a: Any, mode: str) -> Any:
     return (a,), {"mode": mode}
@@ -156,7 +162,7 @@ def _raw(q: Array, r: Array) -> tuple[Array, Array]:
     y times an upper triangular matrix is q - [1; 0], so elimination without pivots finds it.
     """
     rows, k = shape_of(q)[-2:]
-    rest = q - namespace(full_lower(q)).eye(rows, k, dtype=q.dtype)
+    rest = q - home(q).eye(rows, k, dtype=q.dtype)
     low, tau = [], []
     for j in range(k):
         pivot = rest[..., j, j]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import namespace, shape_of
+from ..arrays import is_cupy, namespace, shape_of
 from ..core import Array, full_lower
 from ..rules import primitive
 from ..tracer import register
@@ -53,6 +53,10 @@ def _without(s: Array, i: int) -> Array:
 
 
 def _adjugate_impl(a: Any) -> Any:
+    if is_cupy(a):  # to ask whether one is singular would take longer than both ways
+        y = scaled(np.linalg.det(a), np.linalg.inv(a))
+        finite = np.all(np.isfinite(y), axis=(-2, -1), keepdims=True)
+        return np.where(finite, y, _by_singular_values(a))
     y = None
     try:
         with np.errstate(all="ignore"):
@@ -61,6 +65,10 @@ def _adjugate_impl(a: Any) -> Any:
         pass  # one of the matrices is singular
     if y is not None and (np.all(np.isfinite(y)) or not np.all(np.isfinite(a))):
         return y
+    return _by_singular_values(a)
+
+
+def _by_singular_values(a: Array) -> Array:
     u, s, vh = np.linalg.svd(a)
     turn = np.linalg.det(u) * np.linalg.det(vh)
     return scaled(turn, product(mH(vh) * np.expand_dims(_others(s), -2), mH(u)))
@@ -73,9 +81,11 @@ def _adjugate_jvp(ts: Any, ans: Any, a: Array) -> Array:
 def _adjugate_moved(a: Array, t: Array) -> Array:
     """The derivative in the direction t, well or badly conditioned; the other gets plain values."""
     known = stop_gradient_leaf(a)
-    s = np.linalg.svdvals(known)
+    if not shape_of(a)[-1]:
+        return _by_inverse(a, t)
+    s = np.linalg.svd(known, compute_uv=False)
     limit = float(np.finfo(s.dtype).eps) ** 0.25
-    safe = np.greater(np.min(s, axis=-1, initial=np.inf), limit * np.max(s, axis=-1, initial=0))
+    safe = np.greater(np.min(s, axis=-1), limit * np.max(s, axis=-1))
     if nowhere(np.logical_not(safe)):
         return _by_inverse(a, t)
     safe = np.expand_dims(safe, (-2, -1))

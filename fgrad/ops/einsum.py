@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ndim_of, shape_of
-from ..core import Array, Params, bind
+from ..arrays import namespace, ndim_of, shape_of
+from ..core import Array, Params, bind, home
 from ..fronts import given
 from ..rules import multilinear
 from ..tracer import register
@@ -46,7 +46,7 @@ def _parse(subscripts: str, ranks: Sequence[int]) -> tuple[list[str], str]:
 
 
 def _einsum_impl(*operands: Any, inputs: tuple[str, ...], output: str) -> Any:
-    out = np.einsum(f"{','.join(inputs)}->{output}", *operands)
+    out = namespace(operands[0]).einsum(f"{','.join(inputs)}->{output}", *operands)
     # einsum gives views of single operands; an answer must not be one of a later argument.
     return out
 
@@ -71,11 +71,11 @@ def _einsum_transpose(i: int, g: Array, *xs: Any, inputs: tuple[str, ...], outpu
     if unique == labels:
         return c
     ranges = {
-        label: np.arange(n).reshape((-1,) + (1,) * (len(unique) - 1 - k))
+        label: home(c).arange(n).reshape((-1,) + (1,) * (len(unique) - 1 - k))
         for k, (label, n) in enumerate(zip(unique, shape, strict=True))
     }
     index = tuple(ranges[label] for label in labels)
-    return at(np.zeros(x.shape, c.dtype))[index].add(c)
+    return at(home(c).zeros(x.shape, c.dtype))[index].add(c)
 
 
 def _einsum_batch(

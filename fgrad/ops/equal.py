@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import namespace, shape_of
+from ..arrays import is_cupy, namespace, shape_of
 from ..core import Array, Params, Primitive, Tracer, bind, full_lower
 from ..graph import Var
 from ..rules import leading
@@ -82,7 +82,9 @@ def rounding(s: Array) -> float:
 
 def most(x: Array, axes: Any = (-2, -1)) -> Array:
     """The largest size."""
-    return np.max(np.abs(x), axis=axes, keepdims=True, initial=0)
+    size = np.abs(x)
+    empty = 0 in [shape_of(x)[i] for i in (axes if isinstance(axes, tuple) else (axes,))]
+    return (np.sum if empty else np.max)(size, axis=axes, keepdims=True)  # a sum of nothing is 0
 
 
 def gaps(s: Array) -> Array:
@@ -111,12 +113,15 @@ def block_pairs(s: Array) -> Array:
 
 
 def nowhere(mask: Any) -> bool:
-    """Whether it is known that a mask is false everywhere: not of a graph, of a batch it is."""
+    """Whether it is known that a mask is false everywhere: not of a graph, of a batch it is.
+
+    It isn't of CuPy's arrays, for which the host would have to wait.
+    """
     while isinstance(mask, Tracer):
         if isinstance(mask.slot, Var):
             return False
         mask = mask.value
-    return not np.any(mask)
+    return not is_cupy(mask) and not np.any(mask)
 
 
 def over_gaps(s: Array, x: Array) -> Array:

@@ -28,7 +28,7 @@ def _outer_edges(a: Any, range_: Any) -> tuple[Any, Any]:
         first, last = 0, 1
     else:
         first, last = np.min(a), np.max(a)
-    first, last = as_array(first), as_array(last)
+    first, last = as_array(first, a), as_array(last, a)
     if any(not np.isfinite(known(x)) for x in (first, last) if known(x) is not None):
         raise ValueError(f"the range [{known(first)}, {known(last)}] is not finite")
     kind = np.result_type(first, last)
@@ -52,7 +52,7 @@ def _edges(a: Any, bins: Any, range_: Any, weights: Any, name: str) -> Any:
             )
         bins = len(np.histogram_bin_edges(values, bins, range_)) - 1
     if ndim_of(as_array(bins)):
-        edges = as_array(bins)
+        edges = as_array(bins, a)
         steps = known(np.diff(stop_gradient_leaf(edges)))
         if steps is not None and np.any(steps < 0):
             raise ValueError("`bins` must increase monotonically, when an array")
@@ -150,11 +150,11 @@ def histogram2d(
     x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
 ) -> tuple[Any, Any, Any]:
     """`numpy.histogram2d`, in the weights, the range of the samples, and edges that are given."""
-    x, y = as_array(x), as_array(y)
+    x, y = as_array(x, y), as_array(y, x)
     if shape_of(x)[0] != shape_of(y)[0]:
         raise ValueError("x and y must have the same length.")
     if (ndim_of(bins) or isinstance(bins, (list, tuple))) and len(bins) not in (1, 2):
-        bins = [as_array(bins)] * 2
+        bins = [as_array(bins, x)] * 2
     dtype = np.result_type(x, y)
     sample = np.stack([x.astype(dtype), y.astype(dtype)], axis=1)
     counts, edges = histogramdd(sample, bins, range, density, weights)

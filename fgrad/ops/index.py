@@ -1,146 +1,29 @@
 """Indexing, and its transpose: changed copies by index.
 
-An index is split into arrays, which are operands because they may be traced, and the rest, which
-is metadata: `spec` is a tuple of integers, slices, None, Ellipsis, and `HERE` for each array.
+The parts of an index, its arrays and its `spec`, are those of `indices`.
 """
 
 from __future__ import annotations
 
-import operator
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..arrays import ndarray, ndim_of, shape_of
-from ..core import Array, Params, Tracer, bind
-from ..errors import NoRuleError, TracerConversionError
+from ..arrays import is_cupy, namespace, ndarray, ndim_of, shape_of
+from ..core import Array, Params, Tracer, bind, home
+from ..errors import TracerConversionError
 from ..fronts import given
 from ..rules import Deferred, apply, linear, unbroadcast
 from ..tracer import ArrayTracer, register
+from .atomics import add_each, last_writers, set_each
 from .casts import known
+from .indices import HERE as HERE
+from .indices import Spec, batched_index, join_index
+from .indices import split_index as split_index
+from .scattering import add_at
 from .shape import RESHAPE
-
-
-class _Here:
-    """Stands in a spec where an array of indices belongs."""
-
-    def __repr__(self) -> str:
-        return "array"
-
-    def __reduce__(self) -> str:  # there is one
-        return "HERE"
-
-
-HERE = _Here()
-Spec = tuple[Any, ...]
-
-
-def split_index(x: Any, index: Any) -> tuple[Spec, list[Any]]:
-    """A user's index as spec and arrays; masks become the integers that they stand for."""
-    items = index if isinstance(index, tuple) else (index,)
-    spec: list[Any] = []
-    arrays: list[Any] = []
-    for item in items:
-        if isinstance(item, list):
-            item = np.asarray(item, np.intp) if not item else np.asarray(item)
-        if isinstance(item, (ndarray, Tracer)) or hasattr(item, "__cuda_array_interface__"):
-            if item.dtype.kind == "b" and item.ndim:
-                _check_mask(x, items, item, spec)
-                for found in item.nonzero():
-                    spec.append(HERE)
-                    arrays.append(found)
-                continue
-            if item.dtype.kind not in "biu":
-                raise IndexError(
-                    f"arrays used as indices must be of integer (or boolean) type, not {item.dtype}"
-                )
-            spec.append(HERE)
-            arrays.append(item)
-        elif item is None or item is Ellipsis or isinstance(item, (slice, bool, np.bool_)):
-            spec.append(item)
-        else:
-            spec.append(operator.index(item))
-    return tuple(spec), arrays
-
-
-def _check_mask(x: Any, items: tuple[Any, ...], mask: Any, before: Sequence[Any]) -> None:
-    """A mask has the shape of the axes it stands for, and values that are known."""
-    if isinstance(mask, Tracer):
-        raise TracerConversionError(
-            "Indexing with a mask wants one whose values are known: they fix the result's shape.",
-            f"a traced mask, {mask!r}",
-            "use np.where(mask, x, other), or x.at[mask].set(value) with a scalar value",
-        )
-    axis = sum(1 for s in before if s is not None and s is not Ellipsis)
-    if Ellipsis in [s for s in before if s is Ellipsis]:
-        after = items[next(i for i, m in enumerate(items) if m is mask) :]
-        used = sum(
-            m.ndim if getattr(m, "dtype", None) == np.dtype(bool) else 1
-            for m in after
-            if m is not None
-        )
-        axis = ndim_of(x) - used
-    want = shape_of(x)[axis : axis + mask.ndim]
-    if mask.shape != want:
-        raise IndexError(f"boolean index did not match: its shape is {mask.shape}, not {want}")
-
-
-def join_index(spec: Spec, arrays: Sequence[Any]) -> Any:
-    """The index that NumPy takes."""
-    rest = iter(arrays)
-    return tuple(next(rest) if s is HERE else s for s in spec)
-
-
-# ------------------------------------------------------------------ the batch axis in an index
-def _layout(spec: Spec, ndim: int) -> tuple[int, bool]:
-    """How many axes come before those of index arrays, and whether these stay together.
-
-    NumPy puts the axes of index arrays in front if a slice separates the arrays.
-    """
-    places = [i for i, s in enumerate(spec) if s is HERE or isinstance(s, int)]
-    together = places == list(range(places[0], places[-1] + 1))
-    used = sum(1 for s in spec if s is not None and s is not Ellipsis)
-    before = sum((ndim - used) if s is Ellipsis else 1 for s in spec[: places[0]])
-    return before, together
-
-
-def batched_index(
-    spec: Spec, arrays: Sequence[Any], flags: Sequence[bool], x_batched: bool, ndim: int, size: int
-) -> tuple[Spec, list[Any], list[int] | None]:
-    """Spec and arrays for the whole batch, and how to permute what they pick.
-
-    ``ndim`` is the rank of one element of x. Applying the permutation to ``x[index]`` puts the
-    batch axis in front and the others where they are for one element.
-    """
-    if len(spec) > 1 and any(isinstance(s, (bool, np.bool_)) for s in spec):
-        raise NoRuleError(
-            "Indexing with True or False beside other indices has no rule under vmap.",
-            f"the index {spec}",
-            "write None for the new axis that True makes",
-        )
-    if not arrays:
-        return (slice(None), *spec), [], None
-    before, together = _layout(spec, ndim)
-    start = before if together else 0
-    rank = max(ndim_of(a) - f for a, f in zip(arrays, flags, strict=True))
-    total = rank + ndim - sum(1 for s in spec if s is HERE or isinstance(s, int))
-    total += sum(1 for s in spec if s is None)
-    if not any(flags):  # x alone is batched: the batch axis is one more slice in front
-        out: Spec = (slice(None), *spec)
-        if together:
-            return out, list(arrays), None
-        return out, list(arrays), [rank, *range(rank), *range(rank + 1, total + 1)]
-    lined = [
-        np.reshape(a, (size, *(1,) * (rank + 1 - ndim_of(a)), *shape_of(a)[1:])) if f else a
-        for a, f in zip(arrays, flags, strict=True)
-    ]
-    if not x_batched:
-        return spec, lined, [start, *(i for i in range(total + 1) if i != start)]
-    first = np.reshape(np.arange(size), (size, *(1,) * rank))
-    # The first index is an array now, so all index axes land in front: batch, then the arrays'.
-    front = [0, *range(1 + rank, 1 + rank + start), *range(1, 1 + rank)]
-    return (HERE, *spec), [first, *lined], [*front, *range(1 + rank + start, total + 1)]
 
 
 # ------------------------------------------------------------------ x[i]
@@ -154,8 +37,9 @@ def _scattered(parts: Sequence[Any], out: Any) -> Any:
         isinstance(y, Tracer) for _, arrays, g, _ in parts for y in (*arrays, g)
     )
     if not plain or not isinstance(parts[0][2], (ndarray, np.generic)):
-        x, parts, places = _small_together(parts)
-        out = np.zeros(x.shape, x.dtype) if out is None else out
+        host = home(parts[0][2])
+        x, parts, places = _small_together(parts, host)
+        out = host.zeros(x.shape, x.dtype) if out is None else out
         if places is not None:
             flat, g = np.reshape(out, (-1,)), np.concatenate([np.ravel(y) for y in places[1]])
             out = np.reshape(bind_index_add(flat, g, [places[0]], (HERE,)), x.shape)
@@ -172,7 +56,7 @@ def _scattered(parts: Sequence[Any], out: Any) -> Any:
     return out
 
 
-def _small_together(parts: Sequence[Any]) -> tuple[Any, Sequence[Any], Any]:
+def _small_together(parts: Sequence[Any], host: Any) -> tuple[Any, Sequence[Any], Any]:
     """x, the parts that stay alone, and the places and values of many small ones as one.
 
     Adding each by itself would copy all of x, for n parts of x that is n * n elements.
@@ -185,7 +69,7 @@ def _small_together(parts: Sequence[Any]) -> tuple[Any, Sequence[Any], Any]:
         (small if plain and 8 * np.size(part[2]) <= x.size else rest).append(part)
     if len(small) < 8:
         return x, parts, None
-    numbers = np.arange(x.size).reshape(x.shape)
+    numbers = host.arange(x.size).reshape(x.shape)
     places = [np.ravel(numbers[join_index(spec, arrays)]) for _, arrays, _, spec in small]
     return x, rest, (np.concatenate(places), [g for _, _, g, _ in small])
 
@@ -222,10 +106,11 @@ def getitem(x: Any, index: Any) -> Any:
 # ------------------------------------------------------------------ x.at[i].add(v) and .set(v)
 def _index_add_impl(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
     out = np.array(x, copy=True, order="K") if isinstance(x, (np.generic, float)) else x.copy()
-    if arrays:
-        np.add.at(out, join_index(spec, arrays), v)
+    index = join_index(spec, arrays)
+    if arrays and is_cupy(out):
+        add_each(out, index, v)
     else:
-        out[join_index(spec, ())] += v
+        add_at(out, index, v, basic=not arrays)
     return out
 
 
@@ -268,13 +153,19 @@ def _index_add(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
 
 def _index_set_impl(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
     out = np.array(x, copy=True, order="K") if isinstance(x, (np.generic, float)) else x.copy()
-    out[join_index(spec, arrays)] = v
+    index = join_index(spec, arrays)
+    if arrays and is_cupy(out):
+        set_each(out, index, v)
+    else:
+        out[index] = v
     return out
 
 
 def _winners(x: Any, arrays: Sequence[Any], spec: Spec) -> Any:
     """Of values written to one place, the last one stays: a mask of those that do."""
     index = join_index(spec, arrays)
+    if is_cupy(arrays[0]):
+        return np.equal(*last_writers(x.shape, index, namespace(arrays[0])))
     place = np.zeros(x.shape, np.intp)
     number = np.arange(np.size(place[index])).reshape(np.shape(place[index]))
     place[index] = number
@@ -285,18 +176,18 @@ def _index_set_transpose(g: Array, x: Any, v: Any, *arrays: Any, spec: Spec) -> 
     c = bind_getitem(g, arrays, spec)
     if arrays:
         if any(isinstance(a, Tracer) for a in arrays):
-            c = c * _winners_traced(x, arrays, spec).astype(g.dtype)
+            c = c * _winners_traced(x, arrays, spec, home(g)).astype(g.dtype)
         else:
             c = c * _winners(x, arrays, spec).astype(g.dtype)
-    zero = np.zeros((), g.dtype)
+    zero = g.dtype.type(0)
     return bind_index_set(g, zero, arrays, spec), unbroadcast(c, v.shape, v.dtype)
 
 
-def _winners_traced(x: Any, arrays: Sequence[Any], spec: Spec) -> Any:
+def _winners_traced(x: Any, arrays: Sequence[Any], spec: Spec, host: Any) -> Any:
     """`_winners` with the same operations as primitives, for mapped indices."""
-    place = np.zeros(x.shape, np.float64)
+    place = host.zeros(x.shape, np.float64)
     shape = shape_of(bind_getitem(place, arrays, spec))
-    number = np.arange(int(np.prod(shape)), dtype=np.float64).reshape(shape)
+    number = host.arange(math.prod(shape), dtype=np.float64).reshape(shape)
     written = bind_index_set(place, number, arrays, spec)
     return np.equal(bind_getitem(written, arrays, spec), number)
 
@@ -332,7 +223,7 @@ def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "
     given(out=out)
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
-    indices = indices if hasattr(indices, "dtype") else np.asarray(indices, np.intp)
+    indices = indices if hasattr(indices, "dtype") else home(a).asarray(indices, np.intp)
     n = shape_of(a)[axis]
     if mode == "wrap":
         indices = np.remainder(indices, n)
@@ -354,7 +245,7 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     for k, n in enumerate(shape_of(arr)):
         shape = [1] * ndim_of(arr)
         shape[k] = -1
-        index.append(indices if k == axis else np.arange(n).reshape(shape))
+        index.append(indices if k == axis else home(arr).arange(n).reshape(shape))
     return getitem(arr, tuple(index))
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ndim_of, shape_of
-from ..core import Array, Tracer
+from ..arrays import is_cupy, ndim_of, shape_of
+from ..core import Array, Tracer, home
 from ..rules import constant, primitive
 from ..tracer import register
 from .casts import stop_gradient_leaf
 from .contract import mT
+from .creation import as_array
 from .equal import eye, mH
 
 NONE: Any = np._NoValue
@@ -47,7 +48,19 @@ def pinv_vjp(g: Array, ans: Array, a: Array, **params: Any) -> Array:
 
 
 def _pinv_impl(a: Any, **params: Any) -> Any:
+    if is_cupy(a):  # whose own waits for the device, and knows fewer keywords
+        return _pinv_by_values(a, **params)
     return np.linalg.pinv(a, **params)
+
+
+def _pinv_by_values(a: Any, *, hermitian: bool, rcond: Any = None, rtol: Any = NONE) -> Any:
+    if rcond is None:
+        rcond = 1e-15 if rtol is NONE else rtol
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    rcond = max(a.shape[-2:]) * float(np.finfo(s.dtype).eps) if rcond is None else rcond
+    kept = np.greater(s, rcond * np.max(s, axis=-1, keepdims=True))
+    inverse = np.where(kept, 1 / np.where(kept, s, 1), 0)
+    return np.matmul(mH(vh), np.expand_dims(inverse, -1) * mH(u))
 
 
 @primitive(np.linalg.pinv, jvp=pinv_jvp, vjp=[pinv_vjp], impl=_pinv_impl)
@@ -60,17 +73,19 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = NONE
 # ------------------------------------------------------------------ least squares
 def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any]:
     """`numpy.linalg.lstsq`; residuals as for full rank where the rank is not known."""
-    a, b = (x if hasattr(x, "dtype") else np.asarray(x) for x in (a, b))
+    a, b = as_array(a, b), as_array(b, a)
     (m, n), vector = shape_of(a), ndim_of(b) == 1
     kind = np.result_type(a.dtype, b.dtype)
     eps = float(np.finfo(kind).eps) if kind.kind in "fc" else float(np.finfo(np.float64).eps)
     rcond = eps * max(m, n) if rcond is None else eps if rcond == -1 else rcond
     x = np.matmul(np.linalg.pinv(a, rcond), b)
-    s = np.linalg.svdvals(a)
+    s = np.linalg.svd(a, compute_uv=False)
     known = stop_gradient_leaf(s)
-    rank = np.sum(np.greater(known, rcond * np.max(known, initial=0))).astype(np.int32)
-    if m <= n or (not isinstance(rank, Tracer) and rank < n):
-        residuals: Any = np.zeros(0, s.dtype)
+    rank = np.sum(np.greater(known, rcond * np.max(known) if shape_of(known)[-1] else 0)).astype(
+        np.int32
+    )
+    if m <= n or (not isinstance(rank, Tracer) and not is_cupy(rank) and rank < n):
+        residuals: Any = home(a).zeros(0, s.dtype)
     else:
         r = b - np.matmul(a, x)
         residuals = np.sum(np.real(r * np.conj(r)), axis=0, keepdims=vector)
@@ -151,8 +166,14 @@ def cond(x: Any, p: Any = None) -> Any:
     return np.linalg.norm(x, p, (-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, (-2, -1))
 
 
-def _rank_impl(A: Any, **params: Any) -> Any:
-    return np.linalg.matrix_rank(A, **params)
+def _rank_impl(A: Any, *, tol: Any, hermitian: bool, rtol: Any) -> Any:
+    if not is_cupy(A):
+        return np.linalg.matrix_rank(A, tol, hermitian, rtol=rtol)
+    s = np.linalg.svd(A, compute_uv=False)
+    if tol is None:
+        rtol = max(A.shape[-2:]) * float(np.finfo(s.dtype).eps) if rtol is None else rtol
+        tol = np.max(s, axis=-1, keepdims=True) * rtol
+    return np.sum(np.greater(s, tol), axis=-1)
 
 
 def _rank(A: Any, **params: Any) -> Any:

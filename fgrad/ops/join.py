@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import from_end, ndim_of, shape_of
-from ..core import Array, bind
+from ..arrays import from_end, namespace, ndim_of, shape_of
+from ..core import Array, bind, home
 from ..doors import has_tracer
 from ..errors import NoRuleError
 from ..fronts import given
 from ..rules import linear
 from ..tracer import register, register_newer
-from .creation import as_array, as_operand
+from .creation import as_array, first_array
 from .index import getitem
 
 
@@ -30,9 +30,11 @@ def _concatenate_transpose(g: Array, *xs: Any, axis: int) -> Any:
     return out if len(out) > 1 else out[0]
 
 
-@linear(
-    np.concatenate, _concatenate_transpose, impl=lambda *xs, axis: np.concatenate(xs, axis=axis)
-)
+def _concatenate_impl(*xs: Any, axis: int) -> Any:
+    return namespace(xs[0]).concatenate(xs, axis=axis)
+
+
+@linear(np.concatenate, _concatenate_transpose, impl=_concatenate_impl)
 def _concatenate(xs: Sequence[Any], axis: int) -> Any:
     return tuple(xs), {"axis": axis}
 
@@ -48,7 +50,9 @@ def concatenate(
 ) -> Any:
     """`numpy.concatenate`."""
     given(out=out)
-    xs = [as_array(x) for x in arrays]
+    arrays = list(arrays)
+    like = first_array(arrays)
+    xs = [as_array(x, like) for x in arrays]
     if axis is None:
         xs, axis = [np.reshape(x, (-1,)) for x in xs], 0
     common = np.result_type(*(x.dtype for x in xs)) if dtype is None else np.dtype(dtype)
@@ -63,7 +67,9 @@ def stack(
 ) -> Any:
     """`numpy.stack`; the arrays may be numbers."""
     given(out=out)
-    xs = [as_operand(x) for x in arrays]
+    arrays = list(arrays)
+    like = first_array(arrays)
+    xs = [as_array(x, like) for x in arrays]
     if len({shape_of(x) for x in xs}) != 1:
         raise ValueError("all input arrays must have the same shape")
     axis = from_end(axis, ndim_of(xs[0]) + 1)
@@ -76,7 +82,8 @@ register(np.stack, stack)
 
 def _all(at_least: Any, axis: Any) -> Any:
     def join(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-        xs = [at_least(x) for x in tup]
+        like = first_array(tup)
+        xs = [at_least(as_array(x, like)) for x in tup]
         return concatenate(xs, axis(xs), dtype=dtype)
 
     return join
@@ -85,18 +92,22 @@ def _all(at_least: Any, axis: Any) -> Any:
 register(np.vstack, _all(np.atleast_2d, lambda xs: 0))
 register(np.hstack, _all(np.atleast_1d, lambda xs: 0 if ndim_of(xs[0]) == 1 else 1))
 register(np.dstack, _all(np.atleast_3d, lambda xs: 2))
-register(
-    np.column_stack,
-    lambda tup: concatenate(
-        [np.reshape(x, (-1, 1)) if ndim_of(x) < 2 else x for x in map(as_array, tup)], 1
-    ),
-)
+
+
+def column_stack(tup: Any) -> Any:
+    """`numpy.column_stack`."""
+    like = first_array(tup)
+    xs = [as_array(x, like) for x in tup]
+    return concatenate([np.reshape(x, (-1, 1)) if ndim_of(x) < 2 else x for x in xs], 1)
+
+
+register(np.column_stack, column_stack)
 register(
     np.append,
     lambda arr, values, axis=None: (
         concatenate((arr, values), axis)
         if axis is not None
-        else concatenate([np.ravel(as_array(arr)), np.ravel(as_array(values))])
+        else concatenate([np.ravel(as_array(arr, values)), np.ravel(as_array(values, arr))])
     ),
 )
 register_newer(
@@ -146,7 +157,7 @@ def _pad_transpose(g: Array, x: Any, *, pad_width: Any) -> Array:
 
 
 def _pad_impl(x: Any, *, pad_width: Any) -> Any:
-    return np.pad(x, pad_width)
+    return namespace(x).pad(x, pad_width)
 
 
 @linear(
@@ -190,18 +201,18 @@ def _padded(x: Any, axis: int, n: int, width: tuple[int, int], mode: Any, keywor
     if mode in ("edge", "wrap", "reflect", "symmetric"):
         if keywords.get("reflect_type") == "odd":
             return _combined(x, axis, np.pad(np.eye(n), ((0, 0), width), mode, reflect_type="odd"))
-        return np.take(x, np.pad(np.arange(n), width, mode=mode), axis=axis)
+        return np.take(x, home(x).asarray(np.pad(np.arange(n), width, mode=mode)), axis=axis)
     lead = (slice(None),) * axis
     ends = []
     for number in (0, 1):
         if mode == "linear_ramp":
-            value = _pairs(keywords.get("end_values", 0), ndim_of(x))[axis][number]
+            value = _pairs(keywords.get("end_values", 0), x, x)[axis][number]
             edge = x[(*lead, -1 if number else 0)]
             value = np.broadcast_to(as_array(value).astype(edge.dtype), shape_of(edge))
             part = np.linspace(value, edge, width[number], endpoint=False, axis=axis)
             ends.append(np.flip(part, axis) if number else part)
         elif mode in _STATISTICS:
-            length = _pairs(keywords.get("stat_length"), ndim_of(x))[axis][number]
+            length = _pairs(keywords.get("stat_length"), x, None)[axis][number]
             length = n if length is None else min(int(length), n)
             part = x[(*lead, slice(n - length, n) if number else slice(length))]
             value = _STATISTICS[mode](part, axis=axis, keepdims=True)
@@ -231,26 +242,28 @@ def _combined(x: Any, axis: int, matrix: Any) -> Any:
         place = np.argmax(matrix != 0, axis=0)
         factor = matrix[place, np.arange(place.size)]
         matrix = np.where(np.arange(len(matrix))[:, None] == place, 0, matrix)
+        place, factor = home(x).asarray(place), home(x).asarray(factor)
         factor = factor.reshape((-1, *(1,) * (ndim_of(x) - 1 - axis)))
         term = np.where(factor == 0, 0, np.take(x, place, axis=axis) * factor.astype(x.dtype))
         total = term if total is None else total + term
     return total
 
 
-def _pairs(values: Any, n: int) -> list[list[Any]]:
+def _pairs(values: Any, x: Any, like: Any) -> list[list[Any]]:
     """A pair of values for each axis, from one for all, one pair, or a list of pairs."""
+    n = ndim_of(x)
     if values is None:
         return [[None, None]] * n
-    values = np.broadcast_to(as_array(values), (n, 2))
+    values = np.broadcast_to(as_array(values, like), (n, 2))
     return [[values[i, 0], values[i, 1]] for i in range(n)]
 
 
 def _pad_values(y: Any, shape: tuple[int, ...], widths: Any, values: Any) -> Any:
     """Write the constants into the padding, axis by axis as NumPy does."""
     n = len(shape)
-    pairs = _pairs(values, n)
+    pairs = _pairs(values, y, y)
     for i, (a, b) in enumerate(widths):
-        at = np.arange(y.shape[i]).reshape((-1,) + (1,) * (n - 1 - i))
+        at = home(y).arange(y.shape[i]).reshape((-1,) + (1,) * (n - 1 - i))
         y = np.where(at < a, pairs[i][0].astype(y.dtype), y)
         y = np.where(at >= y.shape[i] - b, pairs[i][1].astype(y.dtype), y)
     return y
@@ -279,7 +292,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     a = as_array(a)
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
-    return np.take(a, np.repeat(np.arange(shape_of(a)[axis]), repeats), axis=axis)
+    return np.take(a, home(a).asarray(np.repeat(np.arange(shape_of(a)[axis]), repeats)), axis=axis)
 
 
 register(np.repeat, repeat)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import axes_from_end, ndim_of, shape_of
+from ..arrays import axes_from_end, namespace, ndim_of, shape_of
 from ..core import Array
 from ..rules import constant, leading, line_up, primitive, total, unbroadcast
 from ..tracer import register
@@ -88,10 +88,10 @@ def _norm_vjp(g: Array, ans: Array, x: Array, *, ord: Any, axis: Any, keepdims: 
 
 def _norm_impl(x: Any, *, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     if len(axis) == ndim_of(x) and not keepdims and ord == 2:
-        return np.linalg.norm(x)
+        return namespace(x).linalg.norm(x)
     if len(axis) == 1:
-        return np.linalg.norm(x, ord, axis[0], keepdims)
-    return np.linalg.norm(x, "fro" if ord == 2 else ord, axis, keepdims)
+        return namespace(x).linalg.norm(x, ord, axis[0], keepdims)
+    return namespace(x).linalg.norm(x, "fro" if ord == 2 else ord, axis, keepdims)
 
 
 @primitive(np.linalg.norm, jvp=_norm_jvp, vjp=[_norm_vjp], impl=_norm_impl)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import namespace, ndim_of, shape_of
-from ..core import full_lower
+from ..arrays import ndim_of, shape_of
+from ..core import home
 from ..tracer import register
 from .creation import as_array
 from .index import getitem
@@ -20,7 +20,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     x = np.moveaxis(a, (axis1, axis2), (-2, -1))
     rows, columns = shape_of(x)[-2:]
     i, j = max(-offset, 0), max(offset, 0)
-    k = np.arange(max(min(rows - i, columns - j), 0))
+    k = home(a).arange(max(min(rows - i, columns - j), 0))
     return getitem(x, (..., k + i, k + j))
 
 
@@ -38,16 +38,17 @@ def diag(v: Any, k: int = 0) -> Any:
     if ndim_of(v) != 1:
         raise ValueError("Input must be 1- or 2-d.")
     n = shape_of(v)[0] + abs(k)
-    i = np.arange(n - abs(k))
-    zeros = namespace(full_lower(v)).zeros((n, n), v.dtype)
+    host = home(v)
+    i = host.arange(n - abs(k))
+    zeros = host.zeros((n, n), v.dtype)
     return at(zeros)[i + max(-k, 0), i + max(k, 0)].set(v)
 
 
 def _triangle(lower: bool) -> Any:
     def triangle(m: Any, k: int = 0) -> Any:
         shape = shape_of(m)[-2:]
-        inside = np.tri(shape[0], shape[-1], k if lower else k - 1, dtype=bool)
-        zero = np.zeros((), m.dtype)
+        inside = home(m).tri(shape[0], shape[-1], k if lower else k - 1, dtype=bool)
+        zero = m.dtype.type(0)
         return np.where(inside, m, zero) if lower else np.where(inside, zero, m)
 
     return triangle
@@ -55,7 +56,7 @@ def _triangle(lower: bool) -> Any:
 
 def kron(a: Any, b: Any) -> Any:
     """`numpy.kron`."""
-    a, b = as_array(a), as_array(b)
+    a, b = as_array(a, b), as_array(b, a)
     n = max(ndim_of(a), ndim_of(b))
     left, right = ((1,) * (n - ndim_of(x)) + shape_of(x) for x in (a, b))
     x = np.reshape(a, tuple(m for size in left for m in (size, 1)))
@@ -69,7 +70,8 @@ def cross(
     """`numpy.cross`, of vectors in space; NumPy is about to refuse those in the plane."""
     if axis is not None:
         axisa = axisb = axisc = axis
-    x, y = np.moveaxis(as_array(a), axisa, -1), np.moveaxis(as_array(b), axisb, -1)
+    a, b = as_array(a, b), as_array(b, a)
+    x, y = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
     flat = [shape_of(z)[-1] == 2 for z in (x, y)]
     if any(flat):
         warnings.warn(
@@ -84,8 +86,8 @@ def cross(
             return x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]
     if shape_of(x)[-1] != 3 or shape_of(y)[-1] != 3:
         raise ValueError("Both input arrays must be (arrays of) 3-dimensional vectors")
-    left = getitem(x, (..., [1, 2, 0])) * getitem(y, (..., [2, 0, 1]))
-    right = getitem(x, (..., [2, 0, 1])) * getitem(y, (..., [1, 2, 0]))
+    left = np.roll(x, -1, -1) * np.roll(y, 1, -1)
+    right = np.roll(x, 1, -1) * np.roll(y, -1, -1)
     return np.moveaxis(left - right, -1, axisc)
 
 

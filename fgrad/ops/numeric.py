@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import from_end, namespace, ndim_of, shape_of
-from ..core import full_lower
+from ..arrays import from_end, ndim_of, shape_of
+from ..core import home
 from ..fronts import given
 from ..tracer import register
 from .casts import known
@@ -24,7 +24,7 @@ def _along(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = NONE, append: Any = NONE) -> Any:
     """`numpy.diff`."""
     a = as_array(a)
-    prepend, append = (x if x is NONE else as_array(x) for x in (prepend, append))
+    prepend, append = (x if x is NONE else as_array(x, a) for x in (prepend, append))
     if n < 0:
         raise ValueError(f"order must be non-negative but got {n!r}")
     axis = from_end(axis, ndim_of(a))
@@ -45,9 +45,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """`numpy.ediff1d`."""
     x = np.reshape(as_array(ary), (-1,))
     steps = getitem(x, slice(1, None)) - getitem(x, slice(None, -1))
-    parts = [
-        p if hasattr(p, "dtype") else np.asarray(p) for p in (to_begin, to_end) if p is not None
-    ]
+    parts = [as_array(p, x) for p in (to_begin, to_end) if p is not None]
     ends = [np.ravel(p.astype(steps.dtype)) for p in parts]
     ends.insert(0 if to_begin is None else 1, steps)
     return np.concatenate(ends) if parts else steps
@@ -55,10 +53,10 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """`numpy.trapezoid`."""
-    y = as_array(y)
+    y = as_array(y, x)
     axis = from_end(axis, ndim_of(y))
     if x is not None:
-        x = as_array(x)
+        x = as_array(x, y)
         dx = diff(x, axis=axis if -axis <= ndim_of(x) > 1 else -1)
         if ndim_of(x) == 1:
             dx = np.reshape(dx, (-1, *(1,) * (-axis - 1)))
@@ -68,7 +66,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 def weights_of(a: Any, weights: Any, axis: Any) -> Any:
     """Weights of all entries, from weights of those along some axes."""
-    weights = as_array(weights)
+    weights = as_array(weights, a)
     if shape_of(weights) == shape_of(a):
         return weights
     axes = axis if isinstance(axis, tuple) else (axis,)
@@ -84,7 +82,7 @@ def average(
     a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
 ) -> Any:
     """`numpy.average`."""
-    a, keepdims = as_array(a), keepdims is True
+    a, keepdims = as_array(a, weights), keepdims is True
     if weights is None:
         mean = np.mean(a, axis=axis, keepdims=keepdims)
         count = np.size(a) / max(np.size(mean), 1)
@@ -110,7 +108,7 @@ def mode_name(mode: Any) -> str:
 
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     """`numpy.convolve`: windows of one vector times the other, reversed."""
-    a, v = np.atleast_1d(as_array(a), as_array(v))
+    a, v = np.atleast_1d(as_array(a, v), as_array(v, a))
     if ndim_of(a) > 1 or ndim_of(v) > 1:
         raise ValueError("object too deep for desired array")
     if shape_of(v)[0] > shape_of(a)[0]:
@@ -123,7 +121,8 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
         "full": (m - 1, m - 1), "same": (m // 2, (m - 1) // 2), "valid": (0, 0)
     }[mode]  # fmt: skip
     x = np.pad(a, (before, after))
-    windows = np.arange(n + before + after - m + 1).reshape(-1, 1) + np.arange(m)
+    host = home(x)
+    windows = host.arange(n + before + after - m + 1).reshape(-1, 1) + host.arange(m)
     return np.matmul(take(x, windows), np.flip(v))
 
 
@@ -160,7 +159,7 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
 def compress(condition: Any, a: Any, axis: Any = None, out: None = None) -> Any:
     """`numpy.compress`; the condition's values must be known."""
     given(out=out)
-    return take(as_array(a), np.flatnonzero(as_array(condition)), axis)
+    return take(as_array(a), np.flatnonzero(as_array(condition, a)), axis)
 
 
 def linspace(
@@ -168,13 +167,13 @@ def linspace(
     dtype: Any = None, axis: int = 0, *, device: None = None,
 ) -> Any:  # fmt: skip
     """`numpy.linspace`; the ends may be traced."""
-    start, stop, num = as_operand(start), as_operand(stop), _number(num)
+    start, stop, num = as_operand(start, stop), as_operand(stop, start), _number(num)
     kind = np.result_type(start, stop, 0.0)
-    start, stop = as_array(start).astype(kind), as_array(stop).astype(kind)
+    start, stop = as_array(start, stop).astype(kind), as_array(stop, start).astype(kind)
     parts = num - 1 if endpoint else num
     shape = np.broadcast_shapes(shape_of(start), shape_of(stop))
     step = (stop - start) / (parts or np.nan) if parts or retstep else start
-    number = namespace(full_lower(start)).arange(num).astype(np.real(start).dtype)
+    number = home(start).arange(num).astype(np.real(start).dtype)
     number = np.reshape(number, (-1, *(1,) * len(shape)))
     if endpoint and num > 1:  # the last point is the end itself, whatever the step's rounding
         last = np.broadcast_to(stop, (1, *shape))
@@ -216,9 +215,11 @@ def geomspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Any:
     """`numpy.geomspace`; the ends may be traced."""
-    kind = np.result_type(as_operand(start), as_operand(stop), 0.0)
+    start, stop = as_operand(start, stop), as_operand(stop, start)
+    kind = np.result_type(start, stop, 0.0)
     kind = np.result_type(kind, np.float64) if dtype is None else kind
-    start, stop = np.broadcast_arrays(as_array(start).astype(kind), as_array(stop).astype(kind))
+    start, stop = as_array(start, stop).astype(kind), as_array(stop, start).astype(kind)
+    start, stop = np.broadcast_arrays(start, stop)
     if any(np.any(known(x) == 0) for x in (start, stop) if known(x) is not None):
         raise ValueError("Geometric sequence cannot include zero")
     num, sign = _number(num), np.sign(start)

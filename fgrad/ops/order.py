@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import axes_from_end, from_end, namespace, ndim_of, shape_of
-from ..core import Array, Tracer, bind, full_lower
+from ..arrays import axes_from_end, from_end, is_cupy, ndim_of, shape_of
+from ..core import Array, Tracer, bind, home
 from ..fronts import given
 from ..rules import constant, primitive
 from ..tracer import register
@@ -42,13 +42,13 @@ def _searchsorted(a: Any, v: Any, side: str) -> Any:
 
 def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     """`numpy.searchsorted`."""
-    a, v = as_array(a), as_array(v)
+    a, v = as_array(a, v), as_array(v, a)
     return _searchsorted(a if sorter is None else take(a, sorter), v, side)
 
 
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     """`numpy.digitize`; bins may rise or fall."""
-    x, bins = as_array(x), as_array(bins)
+    x, bins = as_array(x, bins), as_array(bins, x)
     steps = known(np.diff(stop_gradient_leaf(bins)))
     if steps is not None and np.any(steps > 0) and np.any(steps < 0):
         raise ValueError("bins must be monotonically increasing or decreasing")
@@ -62,16 +62,15 @@ def isin(
     kind: Any = None,
 ) -> Any:  # fmt: skip
     """`numpy.isin`."""
-    element, test = as_array(element), as_array(test_elements)
+    element, test = as_array(element, test_elements), as_array(test_elements, element)
     found = np.any(np.equal(np.expand_dims(element, -1), np.ravel(test)), axis=-1)
     return np.logical_not(found) if invert else found
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
     """`numpy.bincount`; the numbers counted must be known, the weights have derivatives."""
-    x = as_array(x)
-    host = namespace(full_lower(x))
-    ones = np.equal(np.expand_dims(x, -1), host.arange(_length(x, minlength)))
+    x = as_array(x, weights)
+    ones = np.equal(np.expand_dims(x, -1), home(x).arange(_length(x, minlength)))
     if weights is None:
         return np.sum(ones, axis=0)
     return np.matmul(weights.astype(np.float64), ones.astype(np.float64))
@@ -139,7 +138,7 @@ def median(
     given(out=out)
     x, axes = _joined(a, axis)
     n = shape_of(x)[-1]
-    y = np.mean(_ranked(x, np.arange((n - 1) // 2, n // 2 + 1)), axis=-1)
+    y = np.mean(_ranked(x, home(x).arange((n - 1) // 2, n // 2 + 1)), axis=-1)
     return np.expand_dims(y, axes) if keepdims and axes else y
 
 
@@ -222,9 +221,10 @@ def _quantile(
     x, axes = _joined(a, axis)
     if not hasattr(q, "dtype"):
         weak = isinstance(q, (int, float)) and a.dtype.kind == "f"
-        q = namespace(full_lower(a)).asarray(q, a.dtype if weak else np.float64)
+        q = home(a).asarray(q, a.dtype if weak else np.float64)
     known = stop_gradient_leaf(q)
-    if not isinstance(known, Tracer) and not np.all((known >= 0) & (known <= 1)):
+    plain = not isinstance(known, Tracer) and not is_cupy(known)
+    if plain and not np.all((known >= 0) & (known <= 1)):
         raise ValueError("Quantiles must be in the range [0, 1]")
     if weights is not None:
         if method != "inverted_cdf":
@@ -269,7 +269,7 @@ def _weighted(x: Any, q: Any, w: Any, nan: bool) -> Any:
 def _of_percents(front: Any) -> Any:
     def percentile(a: Any, q: Any, *args: Any, **kwargs: Any) -> Any:
         if not hasattr(q, "dtype") and not isinstance(q, (int, float)):
-            q = np.asarray(q)
+            q = home(a).asarray(q)
         return front(a, q / 100, *args, **kwargs)
 
     return percentile
@@ -284,7 +284,12 @@ def _argpartition(
     return (a,), {"kth": kth, "axis": from_end(axis, ndim_of(a)), "kind": kind}
 
 
-constant(np.argpartition, _argpartition)
+def _argpartition_impl(a: Any, *, kth: Any, axis: int, kind: str) -> Any:
+    # CuPy has one algorithm.
+    return np.argpartition(a, kth, axis) if is_cupy(a) else np.argpartition(a, kth, axis, kind)
+
+
+constant(np.argpartition, _argpartition, impl=_argpartition_impl)
 
 
 def partition(

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import namespace, ndim_of, shape_of
-from ..core import Tracer, full_lower
+from ..arrays import ndim_of, shape_of
+from ..core import home
 from ..rules import primitive
 from ..tracer import register
 from .casts import known
@@ -16,13 +16,13 @@ from .creation import as_array
 from .index import getitem
 
 
-def _vector(x: Any) -> Any:
-    return np.atleast_1d(as_array(x))
+def _vector(x: Any, like: Any = None) -> Any:
+    return np.atleast_1d(as_array(x, like))
 
 
 def polyval(p: Any, x: Any) -> Any:
     """`numpy.polyval`: Horner's rule."""
-    x, p = as_array(x), as_array(p)
+    x, p = as_array(x, p), as_array(p, x)
     y = np.zeros_like(x)
     for i in range(shape_of(p)[0]):
         y = y * x + p[i]
@@ -44,14 +44,14 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 
 def polyadd(a1: Any, a2: Any) -> Any:
     """`numpy.polyadd`."""
-    x, y = _vector(a1), _vector(a2)
+    x, y = _vector(a1, a2), _vector(a2, a1)
     missing = shape_of(x)[0] - shape_of(y)[0]
     return np.pad(x, (max(-missing, 0), 0)) + np.pad(y, (max(missing, 0), 0))
 
 
 def polysub(a1: Any, a2: Any) -> Any:
     """`numpy.polysub`."""
-    return polyadd(a1, -_vector(a2))
+    return polyadd(a1, -_vector(a2, a1))
 
 
 def _trimmed(p: Any) -> Any:
@@ -65,12 +65,12 @@ def _trimmed(p: Any) -> Any:
 
 def polymul(a1: Any, a2: Any) -> Any:
     """`numpy.polymul`; under vmap and in graphs leading zeros stay, as values aren't known."""
-    return np.convolve(*(_trimmed(_vector(a)) for a in (a1, a2)))
+    return np.convolve(_trimmed(_vector(a1, a2)), _trimmed(_vector(a2, a1)))
 
 
 def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     """`numpy.polydiv`; under vmap and in graphs the remainder has the degree of any remainder."""
-    u, v = _vector(u) + 0.0, _vector(v) + 0.0
+    u, v = _vector(u, v) + 0.0, _vector(v, u) + 0.0
     dtype = np.result_type(u, v)
     m, n = shape_of(u)[0], shape_of(v)[0]
     rest, gone, quotient, scale = u.astype(dtype), [], [], 1.0 / v[0]
@@ -97,7 +97,7 @@ def polyder(p: Any, m: int = 1) -> Any:
     p = as_array(p)
     for _ in range(int(m)):
         n = shape_of(p)[0] - 1
-        p = getitem(p, slice(None, -1)) * namespace(full_lower(p)).arange(n, 0, -1) if n >= 0 else p
+        p = getitem(p, slice(None, -1)) * home(p).arange(n, 0, -1) if n >= 0 else p
     return p
 
 
@@ -106,14 +106,14 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     m = int(m)
     if m < 0:
         raise ValueError("Order of integral must be positive (see polyder)")
-    k = namespace(full_lower(p)).zeros(max(m, 1)) if k is None else _vector(k)
+    k = home(p).zeros(max(m, 1)) if k is None else _vector(k, p)
     if shape_of(k)[0] == 1:
         k = np.broadcast_to(k, (max(m, 1),))
     if shape_of(k)[0] < m:
         raise ValueError("k must be a scalar or a rank-1 array of length 1 or >m.")
     y = as_array(p)
     for i in range(m):
-        powers = namespace(full_lower(y)).arange(shape_of(y)[0], 0, -1)
+        powers = home(y).arange(shape_of(y)[0], 0, -1)
         y = np.concatenate([y / powers, k[i : i + 1]])
     return y
 
@@ -181,7 +181,7 @@ def roots(p: Any) -> Any:
     if n < 1:
         return np.zeros(zeros)
     first = np.expand_dims(-p[1:] / p[0], 0)
-    rows = namespace(full_lower(p)).eye(n, dtype=p.dtype)[:-1]
+    rows = home(p).eye(n, dtype=p.dtype)[:-1]
     found = _eigenvalues(np.concatenate([first, rows]))
     return np.concatenate([found, np.zeros(zeros, found.dtype)]) if zeros else found
 
@@ -192,7 +192,7 @@ def polyfit(
 ) -> Any:  # fmt: skip
     """`numpy.polyfit`, in x, y and w, by least squares of scaled columns."""
     order = int(deg) + 1
-    x, y = as_array(x) + 0.0, as_array(y) + 0.0
+    x, y = as_array(x, y) + 0.0, as_array(y, x) + 0.0
     if order < 1:
         raise ValueError("expected deg >= 0")
     for wrong, what in (
@@ -206,7 +206,7 @@ def polyfit(
     rcond = points * float(np.finfo(x.dtype).eps) if rcond is None else rcond
     left, right = vander(x, order), y
     if w is not None:
-        weights = np.reshape(as_array(w) + 0.0, (-1, 1))
+        weights = np.reshape(as_array(w, x) + 0.0, (-1, 1))
         if shape_of(weights)[0] != points or ndim_of(as_array(w)) != 1:
             raise TypeError("expected a 1-d array for weights, as long as y")
         left = left * weights
@@ -217,7 +217,7 @@ def polyfit(
     c = c / (scale if ndim_of(y) == 1 else np.expand_dims(scale, -1))
     if full:
         return c, residuals, rank, s, rcond
-    if not isinstance(rank, Tracer) and rank != order:
+    if known(rank) is not None and rank != order:
         message = "Polyfit may be poorly conditioned"
         warnings.warn(message, np.exceptions.RankWarning, stacklevel=2)
     if not cov:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import axes_from_end, ndarray, ndim_of, shape_of
+from ..arrays import axes_from_end, namespace, ndarray, ndim_of, shape_of
 from ..core import PRIMITIVES, Array
 from ..fronts import given
 from ..rules import apply, elementwise, linear, primitive
@@ -26,8 +26,7 @@ def _initial(out: Any, initial: Any, combine: Any) -> Any:
     """A reduction's result combined with ``initial``, which NumPy casts to its dtype."""
     if initial is NONE or initial is None:
         return out
-    initial = initial if hasattr(initial, "dtype") else np.asarray(initial)
-    return combine(out, initial.astype(out.dtype))
+    return combine(out, as_array(initial, out).astype(out.dtype))
 
 
 def prepare(x: Any, dtype: Any, where: Any, fill: Any) -> Any:
@@ -35,7 +34,7 @@ def prepare(x: Any, dtype: Any, where: Any, fill: Any) -> Any:
     x = as_array(x)
     if dtype is not None:
         x = x.astype(dtype)
-    return x if where is NONE or where is True else np.where(where, x, fill)
+    return x if where is NONE or where is True else np.where(as_array(where, x), x, fill)
 
 
 def in_dtype(y: Any, dtype: Any) -> Any:
@@ -65,7 +64,7 @@ def _sum_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
         if len(axis) == x.ndim and not keepdims:
             return ADD_REDUCE(x, None)
         return ADD_REDUCE(x, axis=axis, keepdims=keepdims)
-    return np.sum(x, axis=axis, keepdims=keepdims)
+    return namespace(x).sum(x, axis=axis, keepdims=keepdims)
 
 
 @linear(np.sum, spread, impl=_sum_impl)
@@ -121,7 +120,7 @@ def _mean_impl(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
             return ADD_REDUCE(x, None) / x.size
         total = ADD_REDUCE(x, axis=axis, keepdims=keepdims)
         return total / (x.size // max(total.size, 1))
-    return np.mean(x, axis=axis, keepdims=keepdims)
+    return namespace(x).mean(x, axis=axis, keepdims=keepdims)
 
 
 @linear(np.mean, _mean_spread, impl=_mean_impl)
@@ -148,13 +147,14 @@ def mean(
     half = dtype is None and a.dtype == np.float16  # NumPy, too, adds up float16 in float32
     dtype = np.float32 if half else dtype
     total = sum_(a, axis, dtype, None, keepdims is True, NONE, where)
-    mean = total / _count(where, a.shape, axis, keepdims, total.dtype)
+    mean = total / _count(where, a, axis, keepdims, total.dtype)
     return mean.astype(np.float16) if half else mean
 
 
-def _count(where: Any, shape: tuple[int, ...], axis: Any, keepdims: Any, dtype: Any) -> Any:
+def _count(where: Any, like: Any, axis: Any, keepdims: Any, dtype: Any) -> Any:
     """How many elements take part, in the dtype of what is divided by it."""
-    mask = np.broadcast_to(where, shape)
+    shape = shape_of(like)
+    mask = np.broadcast_to(as_array(where, like), shape)
     return np.sum(mask, axis=axis, keepdims=keepdims is True).astype(dtype)
 
 
@@ -183,7 +183,7 @@ def var(
         return _over(total, max(n - ddof, 0))
     # A count may be infinite as a float16.
     wide = np.promote_types(total.dtype, np.float32)
-    n = np.maximum(_count(where, a.shape, axes, keepdims, wide) - ddof, 0)
+    n = np.maximum(_count(where, a, axes, keepdims, wide) - ddof, 0)
     return (total.astype(wide) / n).astype(total.dtype)
 
 
@@ -300,7 +300,7 @@ def _extreme(fn: Any, combine: Any) -> Any:
                     f"reduction operation '{combine.__name__}' does not have an identity, so to "
                     "use a where mask one has to specify 'initial'"
                 )
-            a = np.where(where, a, as_array(initial).astype(a.dtype))
+            a = np.where(as_array(where, a), a, as_array(initial, a).astype(a.dtype))
         y = front(a, axis, keepdims is True)
         return _initial(y, initial, combine)
 

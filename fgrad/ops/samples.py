@@ -132,7 +132,7 @@ def cov(
     w = None
     for weights in (fweights, aweights):
         if weights is not None:
-            weights = as_array(weights)
+            weights = as_array(weights, x)
             w = weights.astype(np.float64) if w is None else w * weights
     if w is None:
         mean, total = np.mean(x, axis=1, keepdims=True), shape_of(x)[1]
@@ -165,7 +165,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     """`numpy.correlate`."""
-    a, v = (np.atleast_1d(as_array(x)) for x in (a, v))
+    a, v = np.atleast_1d(as_array(a, v), as_array(v, a))
     if shape_of(v)[0] > shape_of(a)[0]:
         return conjugate(np.flip(correlate(v, a, mode)))
     return np.convolve(a, conjugate(np.flip(v)), mode)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ndim_of, shape_of
-from ..core import Tracer
+from ..arrays import is_cupy, ndim_of, shape_of
+from ..core import Tracer, full_lower, home
 from ..errors import TracerConversionError
 from ..fronts import given
 from ..tracer import register
 from .casts import known, stop_gradient_leaf
-from .creation import as_array, as_operand
+from .creation import as_array, as_operand, first_array
 from .index import getitem, take, take_along_axis
 
 
@@ -24,7 +24,8 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     if len(condlist) == 0:
         raise ValueError("select with an empty condition list is not possible")
     out = as_operand(default)
-    condlist = [as_array(c) for c in condlist]
+    like = first_array((*condlist, *choicelist))
+    condlist = [as_array(c, like) for c in condlist]
     for i, condition in enumerate(condlist):
         if condition.dtype != bool:
             raise TypeError(f"invalid entry {i} in condlist: should be boolean ndarray")
@@ -36,14 +37,16 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
     """`numpy.choose`."""
     given(out=out)
-    a = stop_gradient_leaf(a) if isinstance(a, Tracer) else np.asarray(a)
     parts = [choices[i] for i in range(len(choices))]
+    like = first_array((a, *parts))
+    a = stop_gradient_leaf(a) if isinstance(a, Tracer) else as_array(a, like)
+    parts = [as_array(x, like) for x in parts]
     n = len(parts)
     if mode == "wrap":
         a = np.remainder(a, n)
     elif mode == "clip":
         a = np.clip(a, 0, n - 1)
-    elif not isinstance(a, Tracer) and np.any(np.logical_or(a < 0, a >= n)):
+    elif known(a) is not None and np.any(np.logical_or(a < 0, a >= n)):
         raise ValueError("invalid entry in choice array")
     shape = np.broadcast_shapes(shape_of(a), *(shape_of(x) for x in parts))
     table = np.stack([np.broadcast_to(x, shape) for x in parts])
@@ -82,6 +85,8 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
 
 def _known_places(obj: Any, name: str) -> Any:
     places = known(obj)
+    if is_cupy(full_lower(obj)) and not isinstance(stop_gradient_leaf(obj), Tracer):
+        return full_lower(obj).get()  # as CuPy itself does
     if places is None:
         raise TracerConversionError(
             f"`np.{name}` wants places that are known: they fix the shape of its result.",
@@ -107,7 +112,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     axis %= ndim_of(arr)
     shape = list(shape_of(arr))
     n, where = shape[axis], _positions(obj, shape[axis])
-    values = (values if hasattr(values, "dtype") else np.asarray(values)).astype(arr.dtype)
+    values = as_array(values, arr).astype(arr.dtype)
     missing = len(shape) - ndim_of(values)
     values = np.reshape(values, (*(1,) * missing, *shape_of(values)))
     if where.ndim == 0:
@@ -132,7 +137,7 @@ def resize(a: Any, new_shape: Any) -> Any:
     if shape_of(flat)[0] == 0:
         return np.zeros_like(a, shape=shape)
     size = int(np.prod(shape, dtype=int))
-    return np.reshape(take(flat, np.arange(size) % shape_of(flat)[0]), shape)
+    return np.reshape(take(flat, home(flat).arange(size) % shape_of(flat)[0]), shape)
 
 
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
@@ -155,11 +160,12 @@ def block(arrays: Any) -> Any:
     while isinstance(inner, list):
         depth, inner = depth + 1, inner[0] if inner else None
     rank = max(depth, *(ndim_of(x) for x in _leaves(arrays)))
+    like = first_array(arrays)
 
     def join(x: Any, level: int) -> Any:
         if level < depth:
             return np.concatenate([join(y, level + 1) for y in x], axis=level - depth)
-        x = x if hasattr(x, "dtype") else np.asarray(x)
+        x = as_array(x, like)
         return np.reshape(x, (*(1,) * (rank - ndim_of(x)), *shape_of(x)))
 
     return join(arrays, 0)

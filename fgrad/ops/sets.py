@@ -170,7 +170,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     if single and (ndim_of(x) or not isinstance(condlist, (list, tuple))):
         listed = hasattr(condlist, "dtype") and ndim_of(condlist) > max(ndim_of(x), 0)
         condlist = list(condlist) if listed else [condlist]
-    conditions = [as_array(c).astype(bool) for c in condlist]
+    conditions = [as_array(c, x).astype(bool) for c in condlist]
     n = len(conditions)
     if len(funclist) == n + 1:
         rest = conditions[0]
@@ -183,11 +183,11 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     for condition, function in zip(conditions, funclist, strict=True):
         mask = known(condition)
         if not callable(function):
-            y = np.where(condition, as_array(function).astype(x.dtype), y)
+            y = np.where(condition, as_array(function, x).astype(x.dtype), y)
         elif mask is None:
             own = np.reshape(x, (-1,))[np.argmax(np.reshape(condition, (-1,)))]
             z = function(np.where(condition, x, own), *args, **kw)
-            y = np.where(condition, as_array(z).astype(x.dtype), y)
+            y = np.where(condition, as_array(z, x).astype(x.dtype), y)
         elif np.any(mask):
             mask = np.broadcast_to(mask, shape_of(x))
             y = at(y)[mask].set(as_array(function(x[mask], *args, **kw)).astype(x.dtype))

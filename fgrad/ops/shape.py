@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import from_end, ndarray, ndim_of, shape_of
+from ..arrays import from_end, namespace, ndarray, ndim_of, shape_of
 from ..core import PRIMITIVES, Array, Params, bind
 from ..errors import NoRuleError
 from ..rules import apply, leading, line_up, linear, primitive, unbroadcast
 from ..tracer import register
-from .creation import as_array, as_operand
+from .creation import as_array, as_operand, first_array
 
 
 # ------------------------------------------------------------------ reshape
@@ -177,7 +177,7 @@ def _expand_dims_impl(x: Any, *, axis: tuple[int, ...]) -> Any:
         return x[..., None]
     if type(x) is ndarray and axis == (-2,):
         return x[..., None, :]
-    return np.expand_dims(x, axis)
+    return namespace(x).expand_dims(x, axis)
 
 
 @linear(np.expand_dims, lambda g, x, *, axis: np.reshape(g, x.shape), impl=_expand_dims_impl)
@@ -204,12 +204,18 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 
 
 def _at_least(n: int, where: Any) -> Any:
-    def one(x: Any) -> Any:
-        x = as_array(x)
+    def one(x: Any, like: Any = None) -> Any:
+        x = as_array(x, like)
         missing = n - ndim_of(x)
         return x if missing <= 0 else np.reshape(x, where(shape_of(x), missing))
 
-    return lambda *xs: one(xs[0]) if len(xs) == 1 else tuple(map(one, xs))
+    def each(*xs: Any) -> Any:
+        if len(xs) == 1:
+            return one(xs[0])
+        like = first_array(xs)
+        return tuple(one(x, like) for x in xs)
+
+    return each
 
 
 register(np.atleast_1d, _at_least(1, lambda s, k: (1,)))
@@ -241,7 +247,8 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
 
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     """`numpy.broadcast_arrays`."""
-    args = tuple(map(as_array, args))
+    like = first_array(args)
+    args = tuple(as_array(x, like) for x in args)
     shape = np.broadcast_shapes(*map(shape_of, args))
     return tuple(x if shape_of(x) == shape else np.broadcast_to(x, shape) for x in args)
 
@@ -284,7 +291,7 @@ register(np.roll, roll)
 
 # ------------------------------------------------------------------ choosing
 def _where_jvp(ts: Any, ans: Array, c: Array, x: Array, y: Array) -> Array:
-    return np.where(c, *(np.zeros((), ans.dtype) if t is None else t for t in ts[1:]))
+    return np.where(c, *(0 if t is None else t for t in ts[1:]))
 
 
 @primitive(
@@ -292,8 +299,8 @@ def _where_jvp(ts: Any, ans: Array, c: Array, x: Array, y: Array) -> Array:
     jvp=_where_jvp,
     vjp=[
         None,
-        lambda g, ans, c, x, y: np.where(c, g, np.zeros((), g.dtype)),
-        lambda g, ans, c, x, y: np.where(c, np.zeros((), g.dtype), g),
+        lambda g, ans, c, x, y: np.where(c, g, 0),
+        lambda g, ans, c, x, y: np.where(c, 0, g),
     ],
     batch=line_up,
 )
@@ -305,7 +312,10 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """`numpy.where`."""
     if x is None and y is None:
         return np.nonzero(condition)
-    return _where(as_operand(condition), as_operand(x), as_operand(y))
+    if any(isinstance(z, (list, tuple)) for z in (condition, x, y)):
+        like = first_array((condition, x, y))
+        condition, x, y = (as_operand(z, like) for z in (condition, x, y))
+    return _where(condition, x, y)
 
 
 register(np.where, where)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import shape_of
+from ..arrays import namespace, shape_of
 from ..core import Array
 from ..rules import primitive
 from ..tracer import register
@@ -221,7 +221,7 @@ def _svd_vjp(g: Any, ans: Any, a: Any, *, full_matrices: bool) -> Array:
 
 
 def _svd_impl(a: Any, *, full_matrices: bool) -> Any:
-    return tuple(np.linalg.svd(a, full_matrices=full_matrices))
+    return tuple(namespace(a).linalg.svd(a, full_matrices=full_matrices))
 
 
 @primitive(
@@ -263,10 +263,15 @@ def _svd_hermitian(a: Any, compute_uv: bool) -> Any:
 
 
 # ------------------------------------------------------------------ values alone
+def _svdvals_impl(x: Any) -> Any:
+    return namespace(x).linalg.svd(x, compute_uv=False)
+
+
 @primitive(
     np.linalg.svdvals,
     jvp=lambda ts, ans, x: _svdvals_jvp(ts, x),
     vjp=[lambda g, ans, x: _svdvals_vjp(g, x)],
+    impl=_svdvals_impl,
 )
 def svdvals(x: Any, /) -> Any:
     """`numpy.linalg.svdvals`."""
@@ -277,7 +282,7 @@ def _vectors(x: Array) -> tuple[Array, Array, Array]:
     """A decomposition, with u of 0 for values that are 0 up to rounding and have a kink there."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)
     limit = max(shape_of(x)[-2:]) * float(np.finfo(s.dtype).eps)
-    gone = np.less_equal(s, limit * np.max(s, axis=-1, keepdims=True, initial=0))
+    gone = np.less_equal(s, limit * most(s, -1))
     return np.where(np.expand_dims(gone, -2), 0, u), s, vh
 
 

@@ -141,7 +141,7 @@ def reduce(
                 f"reduction operation '{ufunc.__name__}' does not have an identity, so to use a "
                 "where mask one has to specify 'initial'"
             )
-        y = _masked(ufunc, y, joined(np.broadcast_to(where, shape_of(x)), axes), start)
+        y = _masked(ufunc, y, joined(np.broadcast_to(as_array(where, x), shape_of(x)), axes), start)
     else:
         y = _folded(ufunc, y, start, own=initial is NONE)
     return np.expand_dims(y, axes) if keepdims and axes else y
@@ -241,7 +241,7 @@ def reduceat(
 def outer(ufunc: Any, A: Any, B: Any, /, **keywords: Any) -> Any:
     """`numpy.ufunc.outer`."""
     _check_binary(ufunc, "outer")
-    x, y = as_array(A), as_array(B)
+    x, y = as_array(A, B), as_array(B, A)
     x = np.reshape(x, (*shape_of(x), *(1,) * ndim_of(y)))
     return call(ufunc, x, y, **keywords) if keywords else FRONTS[ufunc](x, y)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import PYTHON_SCALARS, ndarray
+from ..arrays import PYTHON_SCALARS, namespace, ndarray
 from ..core import FRONTS, Array
 from ..fronts import given
 from ..rules import constant, elementwise, line_up, primitive
@@ -86,7 +86,7 @@ def _power_impl(x: Any, y: Any) -> Any:
     # Not operator.pow: x ** 2 of complex numbers is np.square(x), which rounds otherwise.
     both = isinstance(x, PYTHON_SCALARS) and isinstance(y, PYTHON_SCALARS)
     try:
-        return x**y if both else np.power(x, y)
+        return x**y if both else namespace(y if isinstance(x, PYTHON_SCALARS) else x).power(x, y)
     except ZeroDivisionError:
         return np.power(np.float64(x), y)
 
@@ -230,8 +230,8 @@ def clip(
 ) -> Any:
     """`numpy.clip`: the smaller of a_max and the larger of a_min and a."""
     given(out=out)
-    low = as_operand(a_min if min is None else min)
-    high = as_operand(a_max if max is None else max)
+    low = as_operand(a_min if min is None else min, a)
+    high = as_operand(a_max if max is None else max, a)
     a = as_operand(a)
     a = a if low is None else np.maximum(a, low)
     return a if high is None else np.minimum(a, high)
@@ -356,7 +356,7 @@ register(np.divmod, lambda x, y: (np.floor_divide(x, y), np.remainder(x, y)))
 def _floating(x: Any, fn: Any) -> Any:
     """Integers as the floats of NumPy's choice, and what is no array as one."""
     x = as_array(x)
-    return x.astype(fn(np.zeros((), x.dtype))[0].dtype) if x.dtype.kind in "biu" else x
+    return x.astype(fn(x.dtype.type(0))[0].dtype) if x.dtype.kind in "biu" else x
 
 
 def modf(x: Any) -> tuple[Any, Any]:

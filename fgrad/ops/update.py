@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ndim_of
-from ..core import Tracer
+from ..arrays import is_cupy, ndim_of
+from ..core import Tracer, home
 from ..errors import TracerConversionError
 from ..tracer import ArrayTracer, register
 from .index import (
@@ -92,12 +92,14 @@ class Updater:
                 "a traced array of indices",
                 "where no index occurs twice, write x.at[i].set(f(x[i], v))",
             )
+        # Which places occur twice is found on the host.
+        arrays = [a.get() if is_cupy(a) else a for a in arrays]
         flat = np.arange(int(np.prod(x.shape))).reshape(x.shape)[join_index(spec, arrays)]
         value = np.reshape(np.broadcast_to(value, flat.shape), (-1,))
-        x_flat = np.reshape(x, (-1,))
+        x_flat, host = np.reshape(x, (-1,)), home(x)
         for places in _rounds(flat.reshape(-1)):
-            target = flat.reshape(-1)[places]
-            new = fn(x_flat[target], value[places])
+            target = host.asarray(flat.reshape(-1)[places])
+            new = fn(bind_getitem(x_flat, [target], (HERE,)), value[host.asarray(places)])
             x_flat = bind_index_set(x_flat, new, [target], (HERE,))
         return np.reshape(x_flat, x.shape)
 
@@ -116,7 +118,7 @@ def _typed(value: Any, x: Any) -> Any:
     """The value in the dtype of the array it goes into, as in ``x[i] = value``."""
     dtype = getattr(value, "dtype", None)
     if dtype is None:
-        return np.asarray(value, x.dtype)
+        return home(x).asarray(value, x.dtype)
     return value if dtype == x.dtype else value.astype(x.dtype)
 
 

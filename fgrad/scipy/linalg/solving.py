@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from ...arrays import ndim_of, shape_of
-from ...core import Array, Tracer
+from ...arrays import is_cupy, ndim_of, shape_of
+from ...core import Array, Tracer, home
 from ...doors import offers
 from ...numpy import asarray
 from ...ops.casts import stop_gradient_leaf
 from ...ops.contract import mT
+from ...ops.equal import most
 from ...ops.inverses import pinv_jvp, pinv_vjp
 from ...rules import primitive, total
 from .tools import arrays, as_columns, mirrored, over_batch, stacked
@@ -54,7 +55,7 @@ def _triangular_impl(a: Any, b: Any, **params: Any) -> Any:
     if n > _SMALL or (a.ndim == 2 and n > 4):
         return _loop(a, b, **params)
     part = _part(a, **params)
-    return np.linalg.solve(part + np.eye(n, dtype=a.dtype) if params["unit_diagonal"] else part, b)
+    return np.linalg.solve(part + home(a).eye(n, dtype=a.dtype) if params["unit_diagonal"] else part, b)
 
 
 _loop = over_batch(
@@ -189,11 +190,11 @@ def lstsq(
     cond = float(np.finfo(a.dtype).eps) if cond is None else cond
     b = np.expand_dims(b, -1) if vector else b
     x = np.matmul(np.linalg.pinv(a, rtol=cond), b)
-    s = np.linalg.svdvals(a)
+    s = np.linalg.svd(a, compute_uv=False)
     known = stop_gradient_leaf(s)
-    rank = np.sum(known > cond * np.max(known, axis=-1, keepdims=True, initial=0), axis=-1)
-    full = isinstance(rank, Tracer) or bool(np.all(rank == n))
-    residuals: Any = np.zeros((*shape_of(x)[:-2], 0), x.dtype)
+    rank = np.sum(known > cond * most(known, -1), axis=-1)
+    full = isinstance(rank, Tracer) or is_cupy(rank) or bool(np.all(rank == n))
+    residuals: Any = home(x).zeros((*shape_of(x)[:-2], 0), x.dtype)
     if m > n and full and lapack_driver != "gelsy":
         off = b - np.matmul(a, x)
         residuals = np.sum(np.real(off * np.conj(off)), axis=-2)

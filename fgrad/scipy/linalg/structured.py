@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from ...arrays import namespace, ndim_of, shape_of
-from ...core import full_lower
+from ...arrays import ndim_of, shape_of
+from ...core import home
 from ...doors import offers
 from ...numpy import asarray
 from ...ops.index import take
@@ -22,8 +22,9 @@ def _vector(x: Any) -> Any:
 
 def placed(values: Any, index: Any) -> Any:
     """A matrix whose entries are those of a vector, at an array of indices, or 0 for -1."""
-    entry = take(values, np.maximum(index, 0), axis=-1)
-    return np.where(index < 0, np.zeros((), values.dtype), entry) if np.any(index < 0) else entry
+    host = home(values)
+    entry = take(values, host.asarray(np.maximum(index, 0)), axis=-1)
+    return np.where(host.asarray(index < 0), 0, entry) if np.any(index < 0) else entry
 
 
 def _join(*xs: Any) -> Any:
@@ -139,7 +140,7 @@ def block_diag(*arrs: Any) -> Any:
     width, left, rows = sum(shape_of(x)[-1] for x in blocks), 0, []
     for x in blocks:
         height, own = shape_of(x)[-2:]
-        host = namespace(full_lower(x))
+        host = home(x)
         sides = (host.zeros((*lead, height, k), dtype) for k in (left, width - left - own))
         before, after = sides
         x = np.broadcast_to(x.astype(dtype), (*lead, height, own))

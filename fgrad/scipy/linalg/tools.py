@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import ndim_of, shape_of
+from ...arrays import is_cupy, ndim_of, shape_of
 from ...core import Array, Tracer
 from ...derivatives import vjp
 from ...numpy import asarray
@@ -33,7 +33,9 @@ def arrays(*xs: Any, check_finite: bool = True) -> Any:
     ys = [y.astype(dtype) for y in ys]
     for y in ys if check_finite else ():
         known = stop_gradient_leaf(y)
-        if not isinstance(known, Tracer) and not np.all(np.isfinite(known)):
+        if is_cupy(known) or isinstance(known, Tracer):
+            continue
+        if not np.all(np.isfinite(known)):
             raise ValueError("array must not contain infs or NaNs")
     return ys if len(ys) > 1 else ys[0]
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...doors import door
+from ...doors import door, has_tracer
+from ...elsewhere import qualified
 from ...errors import NoRuleError
+from ...libraries import compute
 from ...rules import elementwise, line_up, primitive, total
 
 
@@ -34,9 +36,11 @@ def whole(function: str, argument: str = "n") -> Callable[..., Any]:
 def function(fn: Callable[..., Any], *partials: Any) -> Callable[..., Any]:
     """`elementwise` for a function that asks no protocol; what comes back is its `door`."""
     # The traces call the impl on values of outer traces, as they do NumPy's functions.
-    front = elementwise(fn, *partials, impl=lambda *xs: both(*xs))
-    both = door(fn, front)
-    return both
+    def impl(*xs: Any) -> Any:
+        return front(*xs) if has_tracer(xs) else compute(qualified(fn), fn, xs, {})
+
+    front = elementwise(fn, *partials, impl=impl)
+    return door(fn, front)
 
 
 def general(fn: Callable[..., Any], *partials: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from ...core import home
 from ...doors import door
 from ...errors import NoRuleError
 from ...rules import constant, elementwise, line_up, primitive
@@ -53,11 +54,9 @@ def _trigamma(ans: Any, x: Any) -> Any:
 
 elementwise(special.digamma, _trigamma)
 
-_ODD = np.arange(_SHIFT)
-
 
 def _psi_gap_right(a: Any, b: Any) -> Any:
-    d = np.expand_dims(a, -1) + _ODD
+    d = np.expand_dims(a, -1) + home(a).arange(_SHIFT)
     e = np.expand_dims(b, -1)
     near = -np.sum(e / (d * (d + e)), -1)
     x, y = 1 / (a + _SHIFT), 1 / (a + b + _SHIFT)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from ...core import home
 from ...ops.casts import stop_gradient_leaf
 
 #: Where an integrand ends: at exp(-42) of its greatest value.
@@ -43,8 +44,10 @@ def integral(f: Callable[..., Any], bounds: Sequence[Any], *xs: Any) -> Any:
     out = 0.0
     for low, high in itertools.pairwise(stop_gradient_leaf(s) for s in bounds):
         length = high - low
-        start, scale = np.expand_dims(low, -1), np.expand_dims(length, -1)
+        start = np.expand_dims(low, -1) if hasattr(low, "dtype") else low
+        scale = np.expand_dims(length, -1)
+        nodes, weights = (home(length).asarray(c) for c in (_NODES, _WEIGHTS))
         for k in range(0, len(_NODES), count):
-            values = f(start + scale * _NODES[k : k + count], *xs)
-            out = out + np.sum(values * _WEIGHTS[k : k + count], -1) * length
+            values = f(start + scale * nodes[k : k + count], *xs)
+            out = out + np.sum(values * weights[k : k + count], -1) * length
     return out

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from ...core import home
 from ...derivatives import jvp
 from ...doors import offers
 from ...fronts import given
@@ -23,7 +24,7 @@ TALLEST = 150.0
 
 def _euler_maclaurin(s: Any, q: Any, count: int) -> Any:
     """zeta(s, q) for q > 0 and Re s > -10: DLMF 25.11.5 and Euler-Maclaurin's formula."""
-    first = np.expand_dims(q, -1) + np.arange(count)
+    first = np.expand_dims(q, -1) + home(q).arange(count)
     out = np.sum(np.exp(-np.expand_dims(s, -1) * np.log(first)), -1)
     x = q + count
     power = np.exp(-s * np.log(x))

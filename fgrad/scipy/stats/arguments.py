@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays import is_cupy
 from ...core import Tracer
 from ...errors import DtypeError, describe
 from ...numpy import asarray
@@ -64,7 +65,7 @@ def arguments(
 # ------------------------------------------------------------------ masks
 def empty(mask: Any) -> bool:
     """Whether a mask is known to be false everywhere."""
-    return not isinstance(mask, Tracer) and not np.any(mask)
+    return not isinstance(mask, Tracer) and not is_cupy(mask) and not np.any(mask)
 
 
 def either(*masks: Any) -> Any:

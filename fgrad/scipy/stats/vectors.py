@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ...arrays import ndim_of, shape_of
+from ...arrays import is_cupy, ndim_of, shape_of
 from ...core import Tracer
 from ...errors import ShapeError, describe
 from .arguments import INF, NAN, either, fill, finish, known, number
@@ -29,7 +29,8 @@ def array(x: Any) -> Any:
 
 def _holds(condition: Any) -> bool:
     """Whether a condition is known to hold somewhere."""
-    return not isinstance(condition, Tracer) and bool(np.any(condition))
+    known = not isinstance(condition, Tracer) and not is_cupy(condition)
+    return known and bool(np.any(condition))
 
 
 # ------------------------------------------------------------------ normal
@@ -67,7 +68,7 @@ def _tolerance(dtype: Any) -> float:
 
 
 def _check_spectrum(s: Any, singular: bool) -> None:
-    if isinstance(s, Tracer):
+    if s is None or isinstance(s, Tracer):
         return
     eps = _tolerance(s.dtype) * np.max(np.abs(s))
     if np.min(s) < -eps:
