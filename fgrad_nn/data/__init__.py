@@ -23,3 +23,5 @@ from .prefetching import prefetch as prefetch
 from .preparing import Standardizer as Standardizer
 from .preparing import fit_standardizer as fit_standardizer
 from .preparing import train_test_split as train_test_split
+from .sharding import ShardedBatches as ShardedBatches
+from .sharding import shard as shard

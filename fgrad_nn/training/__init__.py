@@ -24,6 +24,7 @@ from .fitting import fit as fit
 from .history import Best as Best
 from .history import History as History
 from .history import Records as Records
+from .parallel import DataParallel as DataParallel
 from .steps import TrainState as TrainState
 from .steps import TrainStep as TrainStep
 from .steps import evaluate as evaluate

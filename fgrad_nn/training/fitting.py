@@ -12,6 +12,7 @@ from .checkpoints import as_folder
 from .feeding import Feed
 from .history import Best, History
 from .loop import Loop, Settings
+from .parallel import Ranks
 from .progress import Progress
 
 
@@ -48,6 +49,10 @@ def fit(
     the same bits as one that wasn't: call `fit` again with the same arguments. That needs
     steps that are functions of state and batch alone, and batches that come again, as those of
     `fgrad_nn.data.batches` do.
+
+    On several ranks (``train_step(..., comm=comm)``) all call it alike. Rank 0 reads and writes
+    the checkpoints, from which any number of ranks can go on, shows the bar, and its validation
+    is what counts; a callback of any rank can end the training of all.
 
     Args:
         step: ``step(state, batch) -> (state, metrics)``, by `train_step` or your own; metrics are
@@ -111,11 +116,12 @@ def fit(
         mode, log_every, check_finite,
     )  # fmt: skip
     feed, folder = Feed(data, epochs), as_folder(checkpoint)
-    loop = Loop(settings, state, feed, folder)
+    ranks = Ranks(getattr(step, "parallel", None))
+    loop = Loop(settings, state, feed, folder, ranks)
     if folder is not None:
-        loop.resume(folder.open(resume))
+        loop.resume(ranks.on_root(lambda: folder.open(resume)))
     total = None if feed.steps_per_epoch is None else epochs * feed.steps_per_epoch
-    bar = Progress(progress, total, loop.steps, epochs)
+    bar = Progress(progress and ranks.is_root, total, loop.steps, epochs)
     try:
         reason = loop.run(bar)
     finally:

@@ -14,6 +14,7 @@ from ..files.saving import load
 from .checkpoints import Folder, Found, name_of
 from .feeding import Feed
 from .history import Best, History, Records, is_better
+from .parallel import Ranks
 from .progress import Progress
 from .steps import numbers
 
@@ -37,8 +38,11 @@ class Settings(NamedTuple):
 class Loop:
     """A training run at a moment between two steps; a checkpoint holds all of it."""
 
-    def __init__(self, settings: Settings, state: Any, feed: Feed, folder: Folder | None) -> None:
+    def __init__(
+        self, settings: Settings, state: Any, feed: Feed, folder: Folder | None, ranks: Ranks
+    ) -> None:
         self.settings, self.state, self.feed, self.folder = settings, state, feed, folder
+        self.ranks = ranks
         #: The position of the next batch, steps made in all, and those of this epoch.
         (self.epoch, self.position), self.steps, self.count = feed.start, 0, 0
         #: Sums of the metrics over the steps of this epoch.
@@ -64,18 +68,36 @@ class Loop:
             "best": best, "waited": self.waited,
         }  # fmt: skip
         self.written = self.steps
+        if not self.ranks.is_root:
+            return str(self.folder.path / name_of(self.steps))
         return str(self.folder.write(self.steps, self.state, notes))
 
     def resume(self, found: Found | None) -> None:
-        """Go on from a checkpoint.
+        """Go on from a checkpoint, which rank 0 reads.
 
         Raises:
             ShapeError: the data have another number of steps in an epoch.
             TreeError, ShapeError, DtypeError: it is of another model.
             FileError: the one of the best epoch isn't there.
         """
-        if found is None:
+        best = self.ranks.on_root(lambda: self._load(found))
+        notes = self.ranks.from_root(None if found is None else found.notes)
+        if notes is None:
             return
+        self.state = self.ranks.state_from_root(self.state)
+        (self.epoch, self.position), self.steps = notes["position"], notes["steps"]
+        self.count, self.sums, self.waited = notes["count"], notes["sums"], notes["waited"]
+        self.history = History(Records(notes["epochs"]), Records(notes["logged"]))
+        self.written = self.steps
+        if notes["best"] is not None:
+            self.best_step = notes["best"]["step"]
+            state = self.ranks.state_from_root(self.state if best is None else best)
+            self.best = Best(state, notes["best"]["value"], notes["best"]["epoch"])
+
+    def _load(self, found: Found | None) -> Any:
+        """Load the state of a checkpoint; return that of the best epoch, if there is one."""
+        if found is None:
+            return None
         notes, like = found.notes, self.state
         if notes["steps_per_epoch"] != self.feed.steps_per_epoch:
             raise ShapeError(
@@ -85,22 +107,17 @@ class Loop:
                 "pass the same data and batch size, or another folder for a new run",
             )
         self.state = load(found.path, like)
-        (self.epoch, self.position), self.steps = notes["position"], notes["steps"]
-        self.count, self.sums, self.waited = notes["count"], notes["sums"], notes["waited"]
-        self.history = History(Records(notes["epochs"]), Records(notes["logged"]))
-        self.written = self.steps
-        best = notes["best"]
-        if best is not None:
-            self.best_step = best["step"]
-            file = found.path.with_name(name_of(self.best_step))
-            if not file.exists():
-                raise FileError(
-                    "fit wants the checkpoint of the best epoch, too.",
-                    f"{found.path}, without {file.name} beside it",
-                    "put that back, or begin anew in another folder",
-                )
-            state = self.state if self.best_step == found.step else load(file, like)
-            self.best = Best(state, best["value"], best["epoch"])
+        if notes["best"] is None:
+            return None
+        step = notes["best"]["step"]
+        file = found.path.with_name(name_of(step))
+        if not file.exists():
+            raise FileError(
+                "fit wants the checkpoint of the best epoch, too.",
+                f"{found.path}, without {file.name} beside it",
+                "put that back, or begin anew in another folder",
+            )
+        return self.state if step == found.step else load(file, like)
 
     # ------------------------------------------------------------------ the loop
     def run(self, bar: Progress) -> str:
@@ -167,7 +184,7 @@ class Loop:
         if settings.validate is not None and (
             done % settings.validate_every == 0 or done == settings.epochs
         ):
-            values = numbers(settings.validate(self.state))
+            values = self.ranks.from_root(numbers(settings.validate(self.state)))
             record |= {f"val_{name}": value for name, value in values.items()}
         self.history.epochs.append(record)
         better = self._compare(record)
@@ -205,7 +222,8 @@ class Loop:
         """Let all callbacks know; one that returns True ends the training."""
         callbacks = self.settings.callbacks
         answers = [getattr(c, name)(self.state, record) for c in callbacks if hasattr(c, name)]
-        return "callback" if any(answer is True for answer in answers) else ""
+        ends = any(answer is True for answer in answers)
+        return "callback" if callbacks and self.ranks.any(ends) else ""
 
     # ------------------------------------------------------------------ NaN
     def _check_finite(self, state: Any, metrics: dict[str, float]) -> None:

@@ -13,6 +13,7 @@ from fgrad.errors import ArgumentError, describe
 
 from ..optimizers import GradientTransformation, apply_updates
 from ..optimizers.records import rule_of
+from .parallel import as_floats, as_parallel, averaged, check_same, shared_objective
 
 PyTree = Any
 
@@ -51,10 +52,12 @@ class TrainStep:
     Attributes:
         compiled: the compiled function, whose ``explain()`` tells what was compiled; None if it
             isn't.
+        parallel: how several ranks train together; None for one.
     """
 
-    def __init__(self, advance: Callable[..., Any], jit: bool) -> None:
+    def __init__(self, advance: Callable[..., Any], jit: bool, parallel: Any = None) -> None:
         self._advance, self._recordings = advance, 0
+        self.parallel, self._begun = parallel, False
 
         def train_step(*args: Any) -> Any:  # the name in what the compiler tells
             self._recordings += 1
@@ -70,15 +73,33 @@ class TrainStep:
                 describe(state),
                 "make one by TrainState.create(params, optimizer)",
             )
+        if self.parallel is not None and not self._begun and _is_plain(state):
+            self._check(state, "before the first step")
+            self._begun = True
+        result = self._run(state, batch, key)
+        if self.parallel is not None and _is_plain(result):
+            every = self.parallel.check_every
+            if every is not None and int(result[0].step) % every == 0:
+                self._check(result[0], f"after step {int(result[0].step)}")
+        return result
+
+    def _run(self, state: TrainState, batch: PyTree, key: Any) -> Any:
         if self.compiled is None:
             return self._advance(state, batch, key)
         before = self._recordings
         result = self.compiled(state, batch, key)
-        if self._recordings != before and _is_plain(result):
+        again = self._recordings != before and _is_plain(result)
+        if self.parallel is not None and _is_plain(result):
+            again = self.parallel.comm.any(again)  # they take the step together, or not at all
+        if again:
             # This result was computed while the program was recorded. The program's own may have
             # other last bits, and a run that is resumed here must have those of one that wasn't.
             result = self.compiled(state, batch, key)
         return result
+
+    def _check(self, state: TrainState, when: str) -> None:
+        if self.parallel.check_every is not None:
+            check_same(self.parallel, state, when)
 
 
 def _is_plain(result: PyTree) -> bool:
@@ -88,7 +109,7 @@ def _is_plain(result: PyTree) -> bool:
 
 def train_step(
     loss: Callable[..., Any], optimizer: GradientTransformation, *, has_aux: bool = False,
-    has_state: bool = False, jit: bool = True,
+    has_state: bool = False, jit: bool = True, comm: Any = None,
 ) -> TrainStep:  # fmt: skip
     """Make the function of one step: loss, gradient and update, compiled as one program.
 
@@ -113,6 +134,10 @@ def train_step(
         jit: whether the step is compiled by `fgrad.jit`. Where arguments have new shapes, the
             first step is run twice: to record it, and as it is compiled, so that its bits don't
             depend on when that was done.
+        comm: a communicator of `fgrad.distributed`, or `DataParallel`, whose ranks each take
+            the step with a part of the batch (see `fgrad_nn.data.shard`) and the same state. The
+            loss, its gradient, metrics and the state of the model are averaged over the ranks,
+            by their numbers of examples. Each rank has its own key.
 
     Returns:
         ``step(state, batch, key=None) -> (state, metrics)``, a pure function. ``metrics`` is a
@@ -122,19 +147,20 @@ def train_step(
     Raises:
         ArgumentError: the loss is no function, or the optimizer none; from the step, aux is no
             dict of metrics with names of their own.
+        CommunicationError: the ranks' states differ.
     """
     if not callable(loss):
         raise ArgumentError(
             "train_step wants a function loss(params, batch).", describe(loss), "pass a function"
         )
-    update = rule_of(optimizer)
+    update, crew = rule_of(optimizer), as_parallel(comm)
 
     def advance(state: TrainState, batch: PyTree, key: Any) -> tuple[TrainState, dict[str, Any]]:
         keywords: dict[str, Any] = {"state": state.model_state} if has_state else {}
         if key is None and state.key is not None:
             key = random.fold_in(state.key, state.step)
         if key is not None:
-            keywords["key"] = key
+            keywords["key"] = key if crew is None else random.fold_in(key, crew.comm.rank)
 
         def objective(params: PyTree) -> Any:
             out = loss(params, batch, **keywords)
@@ -142,16 +168,25 @@ def train_step(
 
         (value, rest), grads = fgrad.value_and_grad(objective, has_aux=True)(state.params)
         new_state, aux = rest if has_state and has_aux else (rest, rest)
+
+        def local_value(params: PyTree) -> Any:
+            return objective(params)[0]
+
+        value_fn: Callable[[PyTree], Any] = local_value
+        if crew is not None:
+            aux = as_floats(aux) if has_aux else None
+            mine = value, grads, new_state if has_state else None, aux
+            value, grads, new_state, aux = averaged(crew, batch, mine)
+            value_fn = shared_objective(crew, batch, local_value)
         updates, opt_state = update(
-            grads, state.opt_state, state.params, value=value, grad=grads,
-            value_fn=lambda params: objective(params)[0],
+            grads, state.opt_state, state.params, value=value, grad=grads, value_fn=value_fn,
         )  # fmt: skip
         params = apply_updates(state.params, updates)
         model_state = new_state if has_state else state.model_state
         metrics = {"loss": value, **(_metrics(aux) if has_aux else {})}
         return TrainState(params, opt_state, model_state, state.step + 1, state.key), metrics
 
-    return TrainStep(advance, jit)
+    return TrainStep(advance, jit, crew)
 
 
 def _metrics(aux: Any) -> Mapping[str, Any]:
