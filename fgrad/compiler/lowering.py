@@ -152,6 +152,16 @@ def _matmul(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node | None:
     return b.make("matmul", ins, None, out.shape, out.dtype)
 
 
+@lowers("outer")
+def _outer(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node | None:
+    x, y = ins
+    out = e.outputs[0].aval
+    if x.ndim != 1 or y.ndim != 1 or x.dtype != y.dtype:
+        return None
+    x, y = b.reshape(x, (x.size, 1)), b.reshape(y, (1, y.size))
+    return b.make("ufunc", (x, y), np.multiply, out.shape, out.dtype)
+
+
 @lowers("where")
 def _where(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node | None:
     out = e.outputs[0].aval

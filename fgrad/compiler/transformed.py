@@ -1,7 +1,7 @@
 """Compiled functions under other transformations: one operation, whose derivatives are compiled.
 
-Reverse mode keeps the operands and computes the function again on the way back, in one program
-with its derivative: that costs a third more than keeping what is between, and no memory.
+Reverse mode takes two programs, see `pullbacks`. Where the way back has to ask for values, or the
+function runs as it is, it keeps the operands and computes the function again on the way back.
 """
 
 from __future__ import annotations
@@ -14,20 +14,12 @@ import numpy as np
 from .. import tree
 from ..arrays import INEXACT, aval
 from ..batch import vmap
+from ..control.bodies import inexact, replaced
 from ..core import Params, Primitive, Tracer, bind, rerun
 from ..derivatives import jvp, vjp
-from ..stage import StageTracer
+from .pullbacks import ahead
 from .signature import static_flags
 from .unpacking import is_dynamic
-
-
-def is_recorded(x: Any) -> bool:
-    """Whether a traced value is one of a program or graph that is being made."""
-    while isinstance(x, Tracer):
-        if isinstance(x, StageTracer):
-            return True
-        x = x.value
-    return False
 
 
 class Flat:
@@ -74,11 +66,13 @@ class Flat:
         key = kind, self.ins, self.keys, tuple(fixed), tuple(static)
         cache = self.jitted._derived
         if key not in cache:
-            j = self.jitted
-            cache[key] = type(j)(
-                make(self.function()), frozenset(), j._strict, j._options, j._max_paths
-            )
+            cache[key] = self.compiled(make(self.function()))
         return cache[key]
+
+    def compiled(self, f: Callable[..., Any]) -> Any:
+        """The function, compiled with the options of the one that it was made of."""
+        j = self.jitted
+        return type(j)(f, frozenset(), j._strict, j._options, j._max_paths)
 
 
 def _key(x: Any) -> Any:
@@ -113,7 +107,7 @@ def _both(xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
 
     def make(f: Any) -> Any:
         def pushed(xs: Any, ts: Any) -> Any:
-            return jvp(lambda *ms: f(*_replaced(xs, moving, ms)), [xs[i] for i in moving], ts)
+            return jvp(lambda *ms: f(*replaced(xs, moving, ms)), [xs[i] for i in moving], ts)
 
         return pushed
 
@@ -125,32 +119,53 @@ def _both(xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
 
 
 def _record(xs: Sequence[Any], params: Params) -> Any:
-    ys = bind(_CALL, xs, params)
-    return ys, [params["flat"], [aval(y) for y in ys], *xs]
+    flat: Flat = params["flat"]
+    moving = tuple(inexact([aval(x) for x in xs]))
+    if not moving:
+        return bind(_CALL, xs, params), [flat, None, [], 0]
+
+    def make(f: Any) -> Any:
+        return ahead(f, moving, flat.compiled)
+
+    out = flat.derived(("ahead", moving), make)(*xs)
+    ys, flat.structure = tree.flatten(out.out)
+    return tuple(ys), [flat, out.pullback, [aval(y) for y in ys], len(xs), *xs, *out.residuals]
 
 
 def _pull(
     active: Sequence[int], g: dict[int, Any], kept: Any, operands: Any, params: Params
 ) -> list[Any]:
-    flat, avals, *xs = kept
-    results = [k for k, a in enumerate(avals) if a.dtype.kind in INEXACT]
-    moving = tuple(i for i in active if aval(xs[i]).dtype.kind in INEXACT)
-    if not results or not moving:
+    flat, pullback, avals, n, *values = kept
+    xs, residuals = values[:n], values[n:]
+    places = inexact(operands)
+    wanted = tuple(k for k, i in enumerate(places) if i in active)
+    results = inexact(avals)
+    if not results or not wanted:
         return [None] * len(active)
+    gs = [g[k] if k in g else np.zeros(avals[k].shape, avals[k].dtype) for k in results]
+    moving = tuple(places[k] for k in wanted)
+    if pullback is not None:
+        found = pullback(wanted, gs, xs, residuals)
+    else:
+        found = _again(flat, moving, results)(tuple(xs), gs)
+    cts = dict(zip(moving, found, strict=True))
+    return [cts.get(i) for i in active]
+
+
+def _again(flat: Flat, moving: tuple[int, ...], results: Sequence[int]) -> Any:
+    """The function that gives cotangents of operands, and cotangents of the results."""
 
     def make(f: Any) -> Any:
         def pulled(xs: Any, gs: Any) -> Any:
             def outs(*ms: Any) -> Any:
-                ys = tree.leaves(rerun(f, *_replaced(xs, moving, ms)))
+                ys = tree.leaves(rerun(f, *replaced(xs, moving, ms)))
                 return [ys[k] for k in results]
 
             return vjp(outs, *(xs[i] for i in moving))[1](gs)
 
         return pulled
 
-    gs = [g[k] if k in g else np.zeros(avals[k].shape, avals[k].dtype) for k in results]
-    cts = dict(zip(moving, flat.derived(("vjp", moving), make)(tuple(xs), gs), strict=True))
-    return [cts.get(i) for i in active]
+    return flat.derived(("vjp", moving), make)
 
 
 def _batch(
@@ -161,13 +176,6 @@ def _batch(
     mapped = flat.derived(("vmap", axes, size), lambda f: vmap(f, axes, axis_size=size))
     leaves, flat.structure = tree.flatten(mapped(*xs))
     return tuple(leaves)
-
-
-def _replaced(xs: Any, places: Sequence[int], new: Sequence[Any]) -> list[Any]:
-    out = list(xs)
-    for i, x in zip(places, new, strict=True):
-        out[i] = x
-    return out
 
 
 _CALL = Primitive(

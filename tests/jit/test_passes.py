@@ -16,6 +16,7 @@ from fgrad.compiler.report import segments
 RNG = np.random.default_rng(0)
 A, B, C = RNG.normal(size=(4, 3)), RNG.normal(size=(3, 5)), RNG.normal(size=(4, 5))
 COLUMN, ROW, CUBE = RNG.normal(size=(4, 1)), RNG.normal(size=3), RNG.normal(size=(2, 3, 4))
+IMAGES = RNG.normal(size=(2, 3, 150, 150))  # large, and rows of 150 x 150
 
 #: Rule -> a function and its arguments.
 CASES = {
@@ -57,10 +58,15 @@ CASES = {
     "of_product": (lambda x, y: np.sum(np.exp(x) * y), A, A + 1),
     "of_sum": (lambda x, y: np.sum(np.exp(x) * y + 3.0 * (x * y)), A, A + 1),
     "of_matrix_product": (
-        lambda x, y: np.sum(x @ y, axis=0) + np.sum(np.sum(np.exp(x) @ y, axis=1)), A, B),
+        lambda x, y, z: [
+            np.sum(x @ y, axis=0) + np.sum(np.sum(np.exp(x) @ y, axis=1)),
+            *(np.sum(np.exp(z) @ w, axis=k, keepdims=keep)
+              for k in (1, 2) for keep in (True, False) for w in (z[0].T, z.transpose(0, 2, 1)))],
+        A, B, CUBE),
     "of_matrix": (lambda x: np.sum(np.exp(x), axis=0) + np.sum(np.exp(x), axis=1)[:3], A),
     "of_stack": (
         lambda x: [np.sum(np.exp(x), axis=k, keepdims=True) for k in (0, 1, 2, (1, 2))], CUBE),
+    "by_rows": (lambda x: np.sum(x, axis=(0, 2, 3)), IMAGES),
     "into_sum": (lambda x: at(np.zeros(3))[1:].add(x[1:]) + np.exp(x), ROW),
     "share": (lambda x, y: np.exp(x) * np.exp(x) + x * y + y * x, A, A + 1),
 }  # fmt: skip

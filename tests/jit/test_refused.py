@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -147,3 +148,18 @@ def test_sources_of_other_calls():
     assert "tanh(x_" in compiled.source(X)
     assert "(2,)" in compiled.source(np.ones(2))
     assert str(compiled.graph(X)).splitlines()[1].strip() == "b:f64[4] = tanh(a)"
+
+
+@pytest.mark.parametrize(
+    ("f", "said"),
+    [
+        (lambda p, n: float(p["w"][0] * n),
+         "<jit tracer: float64[]>, the result of multiply, computed from p['w'] and n, inside"),
+        (lambda p, n: range(n), "<jit tracer: int64[]>, which is n, inside"),
+        (lambda p, n: int(sum(np.sum(x) for x in p["many"])),
+         "the result of add, computed from p['many'][0], p['many'][1], p['many'][2] and others,"),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_what_the_value_comes_from(f, said):
+    with pytest.raises(errors.TracerConversionError, match=re.escape(said)):
+        jit(f)({"w": np.ones(3), "many": [np.ones(1)] * 6}, 2)

@@ -259,3 +259,22 @@ def test_compiling_beforehand():
     out = compiled({"a": np.full((2, 3), 4.0, np.float32)}, 3.0)
     np.testing.assert_array_equal(out["a"], np.full((2, 3), 12.0, np.float32))
     assert len(ran) == 1
+
+
+def test_the_derivative_by_a_number_that_is_not_used_is_a_number():
+    f = jit(grad(lambda x, y: np.sum(x) * 1.0, 1))
+    for _ in range(3):
+        out = f(np.ones(3), 2.0)
+        assert type(out) is float and out == 0.0
+        assert type(f(np.ones(3), np.float32(2))) is np.float32
+        assert grad(lambda y: jit(grad(lambda x: x * 2.0))(y))(2.0) == 0.0
+
+
+def test_derivatives_of_functions_of_empty_arrays():
+    empty = np.zeros(0)
+    for f in (jit(cube), cube):
+        assert hessian(f)(empty).shape == (0, 0)
+        assert jit(hessian(f))(empty).shape == (0, 0)
+        value, gradient = fgrad.value_and_grad(f)(empty)
+        assert value == 0.0 and gradient.shape == (0,)
+        assert fgrad.jacfwd(lambda x, f=f: f(x) + np.ones(2))(empty).shape == (2, 0)

@@ -1,0 +1,100 @@
+"""Settling: what is left of a loop, made ready to be printed.
+
+A node ``steps`` stands in place of a ``scan``, and knows the results that somebody reads: they are
+written while it runs, each into a place of its own. The values of a carry before each step, those
+behind it and the last one are views of one array with an entry more than there are steps: its
+track.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..blocks import clustered
+from ..passes import Options
+from ..program import Builder, Index, Node, Program
+from .scan import Scan, found, replay
+
+
+@dataclass(eq=False)
+class Settled:
+    """The meta of a node ``steps``.
+
+    Attributes:
+        scan: the loop.
+        finals: the last value of a carry, by its number.
+        stacks: all values of a result of the body, by its number.
+        tracks: all values of a carry, from the first to the last, by its number.
+    """
+
+    scan: Scan
+    finals: dict[int, Node] = field(default_factory=dict)
+    stacks: dict[int, Node] = field(default_factory=dict)
+    tracks: dict[int, Node] = field(default_factory=dict)
+
+    @property
+    def results(self) -> list[Node]:
+        """The nodes that the loop computes."""
+        return [*self.finals.values(), *self.stacks.values(), *self.tracks.values()]
+
+
+def settled(program: Program, options: Options) -> Program:
+    """The program with loops that can be printed, and what goes over large arrays in blocks."""
+    if not any(node.kind == "scan" for node in program.nodes):
+        return clustered(program, options)
+    b = Builder({})
+    read: dict[Node, list[Node]] = {}
+    for node in program.nodes:
+        if node.kind == "pick" and node.ins[0].kind == "scan":
+            read.setdefault(node.ins[0], []).append(node)
+    new: dict[Node, Node] = {x: x for x in program.inputs}
+    for node in program.nodes:
+        if node.kind == "scan":
+            steps = Node("steps", tuple(found(b, x, new) for x in node.ins), None, (), node.dtype)
+            steps.meta = Settled(node.meta.with_body(settled(node.meta.body, options)))
+            b.nodes.append(steps)
+            for pick in read.get(node, ()):
+                new[pick] = _result(b, steps, pick)
+        elif node not in new:
+            replay(b, [node], new)
+    outputs = [found(b, y, new) for y in program.outputs]
+    # All nodes are needed; those of a loop have its results in their operands by name only.
+    return clustered(Program(program.inputs, b.nodes, outputs), options)
+
+
+def _result(b: Builder, loop: Node, pick: Node) -> Node:
+    """A result of the loop: in a place of its own, or a part of a track."""
+    meta: Settled = loop.meta
+    scan, k = meta.scan, pick.meta
+    body, c = scan.body, scan.carries
+    carries = body.inputs[scan.front : scan.front + c]
+    before = {x: j for j, x in enumerate(carries) if x in body.outputs[c:]}
+    y = body.outputs[k]
+    if k >= c and y in before:
+        return _part(b, _track(loop, before[y], carries), not scan.reverse)
+    ahead = {body.outputs[j]: j for j in reversed(before.values())}
+    if k >= c and y in ahead:
+        return _part(b, _track(loop, ahead[y], carries), scan.reverse)
+    if k < c and carries[k] in before:
+        last = Index((0 if scan.reverse else scan.length,))
+        track = _track(loop, k, carries)
+        return b.make("index", (track,), last, pick.shape, pick.dtype)
+    results = meta.finals if k < c else meta.stacks
+    results[k] = Node("pick", (loop,), k, pick.shape, pick.dtype)
+    return results[k]
+
+
+def _track(loop: Node, j: int, carries: Any) -> Node:
+    meta: Settled = loop.meta
+    if j not in meta.tracks:
+        shape = (meta.scan.length + 1, *carries[j].shape)
+        meta.tracks[j] = Node("pick", (loop,), ("track", j), shape, carries[j].dtype)
+    return meta.tracks[j]
+
+
+def _part(b: Builder, track: Node, first: bool) -> Node:
+    """All entries of a track but the last one, or but the first one."""
+    spec = Index((slice(None, -1),) if first else (slice(1, None),))
+    shape = (track.shape[0] - 1, *track.shape[1:])
+    return b.make("index", (track,), spec, shape, track.dtype)
