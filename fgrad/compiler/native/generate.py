@@ -1,0 +1,64 @@
+"""Generating: a program with its kernels compiled, or the reasons why it has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ..passes import Options
+from ..program import Program
+from . import engine
+from .engine import NativeRefused
+from .kernels import Kernel
+from .regions import divided, reasons_in_words
+
+
+@dataclass
+class Generated:
+    """What came of a program.
+
+    Attributes:
+        program: with kernels in it; as it was, if there are none.
+        kernels: that were compiled.
+        reasons: why operations were left to NumPy, and how many.
+    """
+
+    program: Program
+    kernels: list[Kernel] = field(default_factory=list)
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+def generate(program: Program, exact: bool) -> Generated:
+    """Compile what can be compiled.
+
+    Args:
+        program: simplified with `native_options`.
+        exact: only what gives NumPy's bits.
+    """
+    why = engine.available()
+    if why is not None:
+        return Generated(program, reasons={why: len(program.nodes)})
+    regions = divided(program, exact)
+    reasons = reasons_in_words(regions.reasons)
+    try:
+        for kernel in regions.kernels:
+            kernel.compile()
+    except NativeRefused as error:
+        return Generated(program, reasons={str(error): len(program.nodes)})
+    return Generated(regions.program, regions.kernels, reasons)
+
+
+def available() -> str | None:
+    """Why there can be no machine code here; None if there can."""
+    return engine.available()
+
+
+def native_options(options: Options) -> Options:
+    """Options for a program that is to be machine code: sums stay sums, no products with ones."""
+    return replace(options, backend="native", without=options.without | {"sums"})
+
+
+def numpy_options(options: Options) -> Options:
+    """The same options without machine code."""
+    if options.backend != "native":
+        return options
+    return replace(options, backend="numpy", without=options.without - {"sums"})
