@@ -58,7 +58,7 @@ def roots_of(program: Program) -> dict[Node, frozenset[Node]]:
     for node in [made for step in program.nodes for made in made_by(step)]:
         if node.kind in VIEWS:
             roots[node] = of(node.ins[0]) or frozenset((node,))
-        elif node.kind in ("call", "pick"):
+        elif node.kind in ("call", "pick") and not is_written(node):
             roots[node] = frozenset((node,)).union(*map(of, node.ins))
         else:
             roots[node] = frozenset((node,))
@@ -89,13 +89,45 @@ def plan(program: Program, escaping: Sequence[Node] = ()) -> Plan:
         gone = [r for r in dying.get(k, ()) if r in out.slot]
         early = [r for r in gone if _overwritable(node, r, out)]
         free.extend(out.slot[r] for r in early)
-        for made in made_by(node):
-            if is_planned(made) and made not in escapes and made in out.last:
+        for made in _written_by(node):
+            if made in escapes or made not in out.last:
+                continue
+            under = [r for r in gone if r not in early and _passes_on(node, r, made, out)]
+            if under:
+                out.slot[made] = out.slot[under[0]]
+                gone.remove(under[0])
+            else:
                 out.slot[made] = _take(free, out.sizes, made, early, out)
         free.extend(out.slot[r] for r in gone if r not in early)
         mine = {out.slot[made] for made in made_by(node) if made in out.slot}
         free = [s for s in dict.fromkeys(free) if s not in mine]
     return out
+
+
+def _written_by(node: Node) -> list[Node]:
+    """The arrays of a node that NumPy can write into a given place."""
+    if node.kind in ("block", "steps"):
+        return [y for y in node.meta.results if y.size and y.shape]
+    if node.kind == "native":
+        return [y for y in node.meta.made if y.shape]
+    return [node] if is_planned(node) else []
+
+
+def _passes_on(node: Node, r: Node, made: Node, plan: Plan) -> bool:
+    """Whether an answer of a loop may take the place of an operand that nobody reads afterwards.
+
+    In each round the operand's rows must have been read when the answer's are written.
+    """
+    if node.kind != "block" or (r.shape, r.dtype, r.fortran) != (made.shape, made.dtype, False):
+        return False
+    if any(r in plan.roots.get(x, ()) and x is not r for x in node.ins):
+        return False
+    for m in reversed(node.meta.members):
+        if m is made:
+            return m.kind == "ufunc" and m.ndim == r.ndim
+        if r in m.ins:
+            return False
+    return False
 
 
 def is_planned(node: Node) -> bool:
@@ -104,7 +136,14 @@ def is_planned(node: Node) -> bool:
         return False
     if node.kind == "broadcast":
         return node.ins[0].number is None
-    return node.kind in WRITABLE
+    return node.kind in WRITABLE or is_written(node)
+
+
+def is_written(node: Node) -> bool:
+    """Whether a node calls an implementation, or a loop, that writes into a place it is given."""
+    if node.kind == "pick":
+        return node.ins[0].kind == "steps"
+    return node.kind == "call" and bool(node.meta.primitive.writes)
 
 
 def _overwritable(node: Node, r: Node, plan: Plan) -> bool:

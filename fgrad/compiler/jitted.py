@@ -6,25 +6,28 @@ import functools
 import threading
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from .. import tree
 from ..batch import AXES
-from ..core import Tracer, check_function, refuse_finished, watcher
+from ..core import P, R, Tracer, check_function, refuse_finished, watcher
 from ..errors import ArgumentError, TracerConversionError, describe, name_of
 from ..graph import Graph
 from ..shapes import ShapeDtypeStruct
 from ..stage import make_graph
 from ..tracebacks import hide_frames
 from . import report
+from .backends import check_backend, resolved
 from .passes import Options
 from .paths import Recording
+from .pullbacks import is_recorded
 from .recording import OuterValue
 from .signature import Signature, check_static, positional
 from .specs import ELSEWHERE, Spec, elsewhere, record
-from .transformed import Flat, is_recorded, transformed
+from .transformed import Flat, transformed
+from .typed import Compiled
 
 #: So many paths through truth values are compiled before the rest is left to run as it is.
 PATHS = 64
@@ -115,8 +118,8 @@ class Jitted:
 
     def _enter(self, signature: Signature, recording: Recording) -> None:
         spec = Spec(
-            self._f, signature, recording, self._options, self._max_paths, self._strict,
-            self._lock,
+            self._f, signature, recording, resolved(self._options, self._strict),
+            self._max_paths, self._strict, self._lock,
         )  # fmt: skip
         self._note(signature)
         self._specs.append(spec)
@@ -213,6 +216,42 @@ class Jitted:
             self._derived.clear()
 
 
+@overload
+def jit(
+    f: np.ufunc,
+    *,
+    static_argnums: int | Iterable[int] = ...,
+    static_argnames: str | Iterable[str] = ...,
+    strict: bool = ...,
+    reassociate: bool = ...,
+    max_paths: int = ...,
+    threads: int | None = ...,
+    backend: str | None = ...,
+) -> Compiled[..., Any]: ...
+@overload
+def jit(
+    f: Callable[P, R],
+    *,
+    static_argnums: int | Iterable[int] = ...,
+    static_argnames: str | Iterable[str] = ...,
+    strict: bool = ...,
+    reassociate: bool = ...,
+    max_paths: int = ...,
+    threads: int | None = ...,
+    backend: str | None = ...,
+) -> Compiled[P, R]: ...
+@overload
+def jit(
+    f: None = None,
+    *,
+    static_argnums: int | Iterable[int] = ...,
+    static_argnames: str | Iterable[str] = ...,
+    strict: bool = ...,
+    reassociate: bool = ...,
+    max_paths: int = ...,
+    threads: int | None = ...,
+    backend: str | None = ...,
+) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
 def jit(
     f: Callable[..., Any] | None = None,
     *,
@@ -221,6 +260,8 @@ def jit(
     strict: bool = False,
     reassociate: bool = True,
     max_paths: int = PATHS,
+    threads: int | None = None,
+    backend: str | None = None,
 ) -> Any:
     """Compile a function to straight NumPy code that reuses its memory.
 
@@ -247,6 +288,15 @@ def jit(
             Without it the recorded operations are computed as they are; under `grad` they round
             otherwise than eager ones where these take a short way (sums over columns).
         max_paths: how many paths through truth values are compiled.
+        threads: how many threads may share a loop over large arrays, of a hundred thousand numbers
+            or more. Left out it is what the environment says in FGRAD_NUM_THREADS or
+            OMP_NUM_THREADS, or else two where there are two cores. Only calls from the main thread
+            use more than one. Results are the same, to the bit.
+        backend: "numpy"; or "native" for machine code, which needs llvmlite, the extra ``native``:
+            what it can't be made of runs as NumPy, and without llvmlite everything does, with a
+            warning. Or "auto", which begins as NumPy, and compiles beside the calls once they have
+            taken a second. Left out it is what `jit_backend` says, or the variable FGRAD_BACKEND in
+            the environment, or else "numpy".
 
     Returns:
         A function like ``f``, with the methods ``compile(*args)``, ``source(*args)``,
@@ -261,7 +311,8 @@ def jit(
     if f is None:
         return functools.partial(
             jit, static_argnums=static_argnums, static_argnames=static_argnames, strict=strict,
-            reassociate=reassociate, max_paths=max_paths,
+            reassociate=reassociate, max_paths=max_paths, threads=threads,
+            backend=backend,
         )  # fmt: skip
     check_function(f, "jit")
     numbers = tuple(static_argnums) if isinstance(static_argnums, Iterable) else (static_argnums,)
@@ -274,6 +325,14 @@ def jit(
             repr(max_paths),
             "leave it out for 64; strict=True refuses what is not compiled",
         )
+    if backend is not None:
+        check_backend(backend, "jit wants")
+    if threads is not None and (type(threads) is not int or threads < 1):
+        raise ArgumentError(
+            "jit wants a number of threads of one or more.",
+            repr(threads),
+            "leave it out for two where there are two cores; 1 for none besides the caller's",
+        )
     known = positional(f, 1 + max([*numbers, -1]))
     static = frozenset([*numbers, *names, *(known[i] for i in numbers if i >= 0)])
-    return Jitted(f, static, strict, Options(reassociate), max_paths)
+    return Jitted(f, static, strict, Options(reassociate, threads=threads, backend=backend), max_paths)

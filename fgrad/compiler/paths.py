@@ -15,7 +15,6 @@ import linecache
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import Any
 from weakref import finalize
 
@@ -23,16 +22,22 @@ import numpy as np
 
 from .. import tree
 from ..control.bodies import Code
+from ..control.folds import SCAN
 from ..core import Params
 from ..graph import Const, Equation, Var
-from .blocks import BLOCK, clustered
-from .buffers import memory
+from .chunks import chunks, execute
 from .lowering import alone, constant, constants_of, lower
-from .passes import Options, has_effect, live, simplify
+from .native import Generated, generate, numpy_options
+from .passes import Options, has_effect, live
+from .pools import maker
 from .printing import Printer
-from .program import Builder, Node, Program
+from .program import Builder, Node, Program, happens
 from .recording import Guard
+from .scans.optimizing import optimized
+from .scans.scan import scan_nodes
+from .scans.settling import settled
 from .scope import Scope
+from .threads import allowed
 from .unpacking import packed
 
 
@@ -95,9 +100,6 @@ def _alike(a: Equation, b: Equation) -> bool:
     return numbers(a) == numbers(b)
 
 
-_serial = count(1)
-
-
 class Segment:
     """A part of a path, from one truth value to the next, or to the result.
 
@@ -126,32 +128,37 @@ class Segment:
         # What decides a truth value is computed to the last bit as the function computes it.
         self._options = options if self.guard is None else replace(options, reassociate=False)
         self._missing = missing
+        self.native: Generated | None = None
 
     def compile(self, prologue: Sequence[str] = (), scope: Scope | None = None) -> None:
         """Make the code; with a prologue, code that is called as the user calls the function."""
         recording = self.recording
         program, outs = self._lowered()
         self.before = len(program.nodes)
-        program, self.taken = simplify(program, self._options)
+        program, self.taken = optimized(program, self._options)
         self.after = len(program.nodes)
-        program = clustered(program, self._options.reassociate)
+        program = self._generated(program)
         scope = scope or Scope()
         names = [*recording.names, *(f"h{k}" for k in range(len(self.handed)))]
         known = dict(zip(program.inputs, names, strict=True))
-        printer = Printer(program, scope, known)
+        printer = Printer(
+            program, scope, known, self._options.reassociate,
+            threads=allowed(self._options.threads),
+        )  # fmt: skip
         self.nbytes = printer.plan.nbytes
-        lines = [*printer.lines]
+        results = [
+            printer.result(y, [*program.outputs[:k], *program.outputs[k + 1 :]])
+            for k, y in enumerate(program.outputs)
+        ]
+        keep = _pool(printer, scope)
+        kept = [*printer.buffers.values(), *printer.views.values()]
+        shorter, lines = chunks(printer.lines, [*names, *kept], results)
         if recording.errors and lines:
             errstate, errors = (
                 scope.bind(np.errstate, "errstate"),
                 scope.bind(recording.errors, "e"),
             )
             lines = [f"with {errstate}(**{errors}):", *(f"    {line}" for line in lines)]
-        results = [
-            printer.result(y, [*program.outputs[:k], *program.outputs[k + 1 :]])
-            for k, y in enumerate(program.outputs)
-        ]
-        keep = _pool(printer, scope)
         if keep:
             lines = [*keep[0], *lines]
         if self.guard is None:
@@ -181,13 +188,23 @@ class Segment:
             "def run(*args, **kwargs):" if prologue
             else f"def run({', '.join(['args', 'kwargs', *names])}):"
         )  # fmt: skip
-        made = [*printer.blocks, *(keep[2] if keep else [])]
-        self.source = "\n".join([*made, head, *(f"    {line}" for line in (*prologue, *lines))])
-        file = f"<fgrad.jit {next(_serial)}>"
-        linecache.cache[file] = len(self.source), None, self.source.splitlines(True), file
+        functions = [*printer.blocks, *shorter]
+        if keep:
+            functions.append("\n".join(keep[2]))
+        functions.append("\n".join([head, *(f"    {line}" for line in (*prologue, *lines))]))
+        self.source, file = execute(functions, scope.names)
         finalize(self, linecache.cache.pop, file, None)
-        exec(compile(self.source, file, "exec"), scope.names)
         self.scope, self.code = scope, scope.names["run"]
+
+    def _generated(self, program: Program) -> Program:
+        """The program as it is to be printed: with machine code, or with blocks and loops, in it."""
+        self.program = program
+        if self._options.backend == "native" and not self.recording.errors:
+            self.native = generate(program, not self._options.reassociate)
+            if self.native.kernels:
+                return self.native.program
+            program, self.taken = optimized(self._lowered()[0], numpy_options(self._options))
+        return settled(program, self._options)
 
     def _absent(self, answer: bool) -> Callable[..., Any]:
         def absent(args: Any, kwargs: Any, *values: Any) -> Any:
@@ -231,7 +248,7 @@ class Segment:
         mine = []
         for k in range(self.end - 1, -1, -1):
             e = recording.equations[k]
-            effect = k >= self.start and e.primitive.effect
+            effect = k >= self.start and happens(e.primitive, e.params)
             if effect or any(v in needed and v not in env for v in e.outputs):
                 needed.update(a for a in e.operands if isinstance(a, Var))
                 mine.append(e)
@@ -242,8 +259,7 @@ class Segment:
             return constant(b, a.value, id(a.value) in recording.lonely)
 
         for e in reversed(mine):
-            params = with_bodies(e.params, self._options)
-            answers = lower(b, e, tuple(map(read, e.operands)), params)
+            answers = lowered(b, e, tuple(map(read, e.operands)), self._options)
             env.update(zip(e.outputs, answers, strict=True))
         outputs = [read(y) for y in wanted if isinstance(y, (Var, Const))]
         nodes = live(b.nodes, [*outputs, *filter(has_effect, b.nodes)])
@@ -252,30 +268,29 @@ class Segment:
 
 def _pool(printer: Printer, scope: Scope) -> tuple[list[str], str, list[str]] | None:
     """Lines that fetch buffers, put them back, and make them."""
-    if not printer.buffers and not printer.scratches:
+    made = maker(printer, printer.lines, scope, "make")
+    if made is None:
         return None
-    text = "\n".join(printer.lines)
-    views = printer.views
-    names = [*printer.buffers.values(), *views.values()]
-    names = [n for n in names if n in text or n in " ".join(views)]
-    make = ["def make():", f"    arenas = memory({printer.plan.sizes})"]
-    scope.names["memory"] = memory
+    make, every = made
     scope.names["pool"] = []
-    for (slot, shape, dtype, fortran), name in printer.buffers.items():
-        bound = scope.bind(dtype, dtype.name)
-        order = ", order='F'" if fortran else ""
-        make.append(f"    {name} = ndarray({shape}, {bound}, arenas[{slot}]{order})")
-    make += [f"    {name} = {expression}" for expression, name in views.items()]
-    for name, dtype in printer.scratches.values():
-        make.append(f"    {name} = ndarray({BLOCK}, {scope.bind(dtype, dtype.name)})")
-        names.append(name)
-    every = f"({', '.join(names)},)"
-    make.append(f"    return {every}")
     fetch = ["try: kept = pool.pop()", "except IndexError: kept = make()", f"{every} = kept"]
     return fetch, "pool.append(kept)", make
 
 
 # ------------------------------------------------------------------ graphs inside of operations
+def lowered(b: Builder, e: Equation, ins: tuple[Node, ...], options: Options) -> tuple[Node, ...]:
+    """The nodes of an equation's answers; loops of known length have programs as their bodies."""
+    if e.primitive is SCAN:
+
+        def within(b: Builder, e: Equation, ins: tuple[Node, ...]) -> tuple[Node, ...]:
+            return lowered(b, e, ins, options)
+
+        nodes = scan_nodes(b, e, ins, within)
+        if nodes is not None:
+            return nodes
+    return lower(b, e, ins, with_bodies(e.params, numpy_options(options)))
+
+
 def with_bodies(params: Params, options: Options) -> Params:
     """The params of an operation, with compiled code in place of the graphs among them."""
     return {k: compiled(v, options) if type(v) is Code else v for k, v in params.items()}

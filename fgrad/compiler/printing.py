@@ -7,15 +7,18 @@ names that are made here and numbers that are shapes or positions stand in the t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..arrays import ndarray
-from .blocks import BLOCK, Cluster, scratch
 from .buffers import VIEWS, Plan, plan
+from .looping import BY_NAME, Loop, beside, reducing
 from .lowering import OPERATORS
-from .program import Held, Node, Program
+from .passes.sums import LARGE
+from .program import BLOCKED, Held, Node, Program, Shape
+from .rows import is_run
 from .scope import Scope
 
 #: Ufuncs whose operators do the same to NumPy's scalars, in a tenth of the time.
@@ -25,9 +28,6 @@ INFIX: dict[Any, str] = {
     np.equal: "==", np.not_equal: "!=",
 }  # fmt: skip
 
-#: Ufuncs that want their place by name: by position NumPy takes it for a third operand.
-BY_NAME = frozenset({np.maximum, np.minimum, np.fmax, np.fmin})
-
 
 class Printer:
     """Prints one program.
@@ -36,10 +36,14 @@ class Printer:
         lines: the statements.
         buffers, views: what a call needs besides its arguments, with expressions that make them;
             all made at once, and kept from call to call.
+        blocks: functions that go over large arrays in blocks.
     """
 
-    def __init__(self, program: Program, scope: Scope, names: dict[Node, str]) -> None:
-        self.program, self.scope = program, scope
+    def __init__(
+        self, program: Program, scope: Scope, names: dict[Node, str], loose: bool = True,
+        blocks: list[str] | None = None, threads: int = 1,
+    ) -> None:  # fmt: skip
+        self.program, self.scope, self.loose, self.threads = program, scope, loose, threads
         self.plan: Plan = plan(program)
         self.name = dict(names)
         self.lines: list[str] = []
@@ -47,9 +51,8 @@ class Printer:
         self.views: dict[str, str] = {}
         self._fixed: set[str] = set()
         self._parts: dict[str, str] = {}
-        #: Functions for blocks of large arrays, and their scratch arrays.
-        self.blocks: list[str] = []
-        self.scratches: dict[Any, tuple[str, Any]] = {}
+        self.blocks: list[str] = [] if blocks is None else blocks
+        self._scratches: dict[Any, int] = {}
         self._taken = set(names.values())
         for node in program.nodes:
             self._print(node)
@@ -67,7 +70,7 @@ class Printer:
             return self.scope.number(number, beside)
         return self.scope.number(number)
 
-    def _new(self, node: Node) -> str:
+    def new(self, node: Node) -> str:
         """A name for a value that is computed anew."""
         stem = node.name or "t"
         name = f"{stem}{len(self._taken)}" if stem == "t" or stem in self._taken else stem
@@ -80,11 +83,36 @@ class Printer:
         slot = self.plan.slot.get(node)
         if slot is None:
             return None
-        key = (slot, node.shape, node.dtype, bool(node.fortran))
+        name = self.name[node] = self._buffer(slot, node.shape, node.dtype, bool(node.fortran))
+        return name
+
+    def _buffer(self, slot: int, shape: Shape, dtype: Any, fortran: bool) -> str:
+        """The name of an array in an arena."""
+        key = (slot, shape, dtype, fortran)
         if key not in self.buffers:
             self.buffers[key] = f"b{len(self.buffers)}"
-        name = self.name[node] = self.buffers[key]
-        self._fixed.add(name)
+        self._fixed.add(self.buffers[key])
+        return self.buffers[key]
+
+    def written(self, node: Node) -> str:
+        """The name of an array that a node is to be written into."""
+        return self._place(node) or self._empty(node)
+
+    def scratch(self, which: Any, shape: Shape, dtype: Any) -> str:
+        """The name of an array that is used between here and the next line."""
+        if which not in self._scratches:
+            self._scratches[which] = len(self.plan.sizes)
+            self.plan.sizes.append(0)
+        slot = self._scratches[which]
+        self.plan.sizes[slot] = max(self.plan.sizes[slot], prod(shape) * dtype.itemsize)
+        return self._buffer(slot, shape, dtype, False)
+
+    def constant(self, number: Any, shape: Shape, dtype: Any) -> str:
+        """The name of an array that is one number throughout."""
+        name = self.scope.number(_Key(number, shape, dtype), None)
+        if isinstance(self.scope.names[name], _Key):
+            value = self.scope.names[name] = np.full(shape, number, dtype)
+            value.flags.writeable = False
         return name
 
     def _view(self, node: Node, expression: str, of: str) -> None:
@@ -95,7 +123,7 @@ class Printer:
             self.name[node] = self.views[expression]
             self._fixed.add(self.views[expression])
         else:
-            self.lines.append(f"{self._new(node)} = {expression}")
+            self.lines.append(f"{self.new(node)} = {expression}")
 
     # ------------------------------------------------------------------ nodes
     def _print(self, node: Node) -> None:
@@ -105,7 +133,7 @@ class Printer:
         """``call`` with its last parenthesis open: into the node's place, or into a new array."""
         place = self._place(node)
         if place is None:
-            self.lines.append(f"{self._new(node)} = {call})")
+            self.lines.append(f"{self.new(node)} = {call})")
         else:
             self.lines.append(f"{call}, {out}{place})")
 
@@ -113,21 +141,51 @@ class Printer:
         f, ins = node.meta, node.ins
         if not node.shape and f in INFIX and len(ins) == 2:
             x, y = map(self.read, ins)
-            self.lines.append(f"{self._new(node)} = {x} {INFIX[f]} {y}")
+            self.lines.append(f"{self.new(node)} = {x} {INFIX[f]} {y}")
             return
-        args = ", ".join(self.read(x, _beside(node)) for x in ins)
+        args = ", ".join(self.read(x, beside(node)) for x in ins)
         name = self.scope.bind(f, f.__name__)
         self._assign(node, f"{name}({args}", "out=" if f in BY_NAME else "")
 
     def reduce(self, node: Node) -> None:
         f, axes, keepdims = node.meta
         x = node.ins[0]
+        large = f is np.add and BLOCKED <= x.size < LARGE and node.shape
+        dense = x.fortran is False or (x.ndim == 2 and x.fortran)
+        if self.loose and large and dense and is_run(axes):
+            return self._sum(node)
         axis = "None" if len(axes) == x.ndim else str(axes[0] if len(axes) == 1 else axes)
-        name = self.scope.bind(f.reduce, f"{f.__name__}_reduce")
+        name = self.scope.bind(reducing(f), f"{f.__name__}_reduce")
         place = self._place(node)
         rest = f", None, {place}, {keepdims}" if place or keepdims else ""
         line = f"{name}({self.read(x)}, {axis}{rest})"
-        self.lines.append(line if place else f"{self._new(node)} = {line}")
+        self.lines.append(line if place else f"{self.new(node)} = {line}")
+
+    def _sum(self, node: Node) -> None:
+        """A sum along neighbouring axes of a large array, as a product with ones."""
+        (x,), axes = node.ins, node.meta[1]
+        first, last = axes[0], axes[-1]
+        before, along, after = (
+            prod(part) for part in (x.shape[:first], x.shape[first : last + 1], x.shape[last + 1 :])
+        )
+        of, place = self.read(x), self._place(node)
+        ones, shape = self.constant(1, (along,), node.dtype), node.shape
+        if after == 1:
+            matrix = of if x.ndim == 2 else f"{of}.reshape(({before}, {along}))"
+            call, shape = f"{matrix}.dot({ones}", (before,)
+        elif before == 1:
+            matrix = of if x.ndim == 2 else f"{of}.reshape(({along}, {after}))"
+            call, shape = f"{ones}.dot({matrix}", (after,)
+        else:
+            ones, shape = self.constant(1, (1, along), node.dtype), (before, 1, after)
+            matmul = self.scope.bind(np.matmul, "matmul")
+            call = f"{matmul}({ones}, {of}.reshape(({before}, {along}, {after}))"
+        if place is None:
+            behind = "" if shape == node.shape else f".reshape({node.shape})"
+            self.lines.append(f"{self.new(node)} = {call}){behind}")
+        else:
+            view = place if shape == node.shape else f"{place}.reshape({shape})"
+            self.lines.append(f"{call}, {view})")
 
     def dot(self, node: Node) -> None:
         x, y = node.ins
@@ -146,61 +204,16 @@ class Printer:
                 if self._array(x) in self._fixed:
                     expression = self.views.setdefault(expression, f"v{len(self.views)}")
             flat.append(expression)
-        self.lines.append(f"{self._new(node)} = {flat[0]}.dot({flat[1]})")
+        self.lines.append(f"{self.new(node)} = {flat[0]}.dot({flat[1]})")
 
     def block(self, node: Node) -> None:
-        cluster: Cluster = node.meta
-        place, dtypes = scratch(cluster)
-        n, number = node.size, len(self.blocks)
-        inner = {x: f"x{k}" for k, x in enumerate(node.ins) if x.shape}
-        inner.update({y: f"y{k}" for k, y in enumerate(cluster.results)})
-        inner.update({m: f"s{k}" for m, k in place.items()})
-        numbers = {x: f"n{k}" for k, x in enumerate(node.ins) if not x.shape and x in self.name}
-        body: list[str] = []
-        totals: list[str] = []
-        for m in cluster.members:
-            args = [inner.get(x) or numbers.get(x) or self.read(x, _beside(m)) for x in m.ins]
-            if m.shape:
-                f = self.scope.bind(m.meta, m.meta.__name__)
-                out = "out=" if m.meta in BY_NAME else ""
-                body.append(f"{f}({', '.join(args)}, {out}{inner[m]})")
-            else:
-                total = f"t{len(totals)}"
-                totals.append(total)
-                add_up = f"{self.scope.bind(np.add.reduce, 'add_reduce')}({args[0]}, None)"
-                body.append(
-                    f"{total} = {add_up if m.kind == 'reduce' else '.dot('.join(args) + ')'}"
-                )
-        arrays = [*inner.values()]
-        arrays = list(dict.fromkeys(arrays))
-        head = f"def block{number}({', '.join([*arrays, *numbers.values()])}):"
-        body.append(f"return {', '.join(totals)}" if totals else "return None")
-        self.blocks.append("\n".join([head, *(f"    {line}" for line in body)]))
-        flat = {inner[x]: f"{self.read(x)}.reshape(-1)" for x in node.ins if x.shape}
-        for y in cluster.results:
-            flat[inner[y]] = f"{self._place(y) or self._empty(y)}.reshape(-1)"
-        for k, dtype in enumerate(dtypes):
-            key = ("scratch", k, dtype)
-            self.scratches.setdefault(key, (f"w{len(self.scratches)}", dtype))
-            flat[f"s{k}"] = self.scratches[key][0]
-        names = {name: f"{name}_{number}" for name in arrays}
-        self.lines += [f"{names[name]} = {flat[name]}" for name in arrays]
-        sums = [f"sum{number}_{k}" for k in range(len(totals))]
-        self.lines += [f"{s} = 0.0" for s in sums]
-        parts = [f"{names[a]}[:j - i]" if a[0] == "s" else f"{names[a]}[i:j]" for a in arrays]
-        parts += [self.name[x] for x in numbers]
-        call = f"block{number}({', '.join(parts)})"
-        got = ", ".join(f"p{k}" for k in range(len(sums)))
-        self.lines += [f"for i in range(0, {n}, {BLOCK}):", f"    j = min(i + {BLOCK}, {n})"]
-        self.lines.append(f"    {got} = {call}" if sums else f"    {call}")
-        self.lines += [f"    {s} += p{k}" for k, s in enumerate(sums)]
-        self.name.update(zip(cluster.sums, sums, strict=True))
+        Loop(self, node)
 
     def cast(self, node: Node) -> None:
         x, dtype = self.read(node.ins[0]), self.scope.bind(node.dtype, f"{node.dtype.name}")
         place = self._place(node)
         if place is None:
-            self.lines.append(f"{self._new(node)} = {x}.astype({dtype})")
+            self.lines.append(f"{self.new(node)} = {x}.astype({dtype})")
         else:
             copyto = self.scope.bind(np.copyto, "copyto")
             self.lines.append(f"{copyto}({place}, {x}, 'unsafe')")
@@ -208,7 +221,7 @@ class Printer:
     def where(self, node: Node) -> None:
         args = ", ".join(map(self.read, node.ins))
         line = f"{self.scope.bind(np.where, 'where')}({args})"
-        self.lines.append(f"{self._new(node)} = {line}" + ("" if node.shape else "[()]"))
+        self.lines.append(f"{self.new(node)} = {line}" + ("" if node.shape else "[()]"))
 
     def transpose(self, node: Node) -> None:
         of = self._array(node.ins[0])
@@ -220,10 +233,10 @@ class Printer:
         of = self._array(x)
         if of in self._fixed and x.fortran is not False:
             # What is no view must not be made beforehand.
-            self.lines.append(f"{self._new(node)} = {of}.reshape({node.shape})")
+            self.lines.append(f"{self.new(node)} = {of}.reshape({node.shape})")
         elif not x.shape:
             array = self.scope.bind(np.array, "array")
-            self.lines.append(f"{self._new(node)} = {array}({of}).reshape({node.shape})")
+            self.lines.append(f"{self.new(node)} = {array}({of}).reshape({node.shape})")
         else:
             self._view(node, f"{of}.reshape({node.shape})", of)
 
@@ -233,24 +246,21 @@ class Printer:
         if node.shape:
             self._view(node, f"{of}[{index}]", of)
         else:
-            self.lines.append(f"{self._new(node)} = {of}[{index}]")
+            self.lines.append(f"{self.new(node)} = {of}[{index}]")
 
     def broadcast(self, node: Node) -> None:
         x = node.ins[0]
         if x.number is not None and node.size:
-            value = np.full(node.shape, x.number, node.dtype)
-            value.flags.writeable = False
-            self.name[node] = self.scope.number(_Key(x.number, node.shape), None)
-            self.scope.names[self.name[node]] = value
+            self.name[node] = self.constant(x.number, node.shape, node.dtype)
             return
-        place = self._place(node) or self._empty(node)
+        place = self.written(node)
         copyto = self.scope.bind(np.copyto, "copyto")
         self.lines.append(f"{copyto}({place}, {self.read(x)})")
 
     def _empty(self, node: Node) -> str:
         empty = self.scope.bind(np.empty, "empty")
         dtype = self.scope.bind(node.dtype, node.dtype.name)
-        name = self._new(node)
+        name = self.new(node)
         self.lines.append(f"{name} = {empty}({node.shape}, {dtype})")
         return name
 
@@ -296,17 +306,20 @@ class Printer:
         args = [self.read(x) for x in node.ins]
         sign = OPERATORS.get(p.impl)
         if sign is not None and not params and len(args) == 2 and not node.shape:
-            self.lines.append(f"{self._new(node)} = {args[0]} {sign} {args[1]}")
+            self.lines.append(f"{self.new(node)} = {args[0]} {sign} {args[1]}")
             return
         if params:
             args.append(f"**{self.scope.bind(params, 'params')}")
         stem = "".join(c if c.isalnum() and c.isascii() else "_" for c in p.name)
         name = self.scope.bind(p.impl, f"call_{stem}")
-        self.lines.append(f"{self._new(node)} = {name}({', '.join(args)})")
+        self._assign(node, f"{name}({', '.join(args)}", "out=")
+
+    def native(self, node: Node) -> None:
+        node.meta.write(self, node)
 
     def pick(self, node: Node) -> None:
         of = self.name[node.ins[0]]
-        self.lines.append(f"{self._new(node)} = {of}[{node.meta}]")
+        self.lines.append(f"{self.new(node)} = {of}[{node.meta}]")
 
     def _array(self, x: Node) -> str:
         return self.read(x)
@@ -333,17 +346,11 @@ class Printer:
         return name
 
 
-def _beside(node: Node) -> Any:
-    """The dtype that numbers take beside the arrays of a ufunc, if these have one dtype."""
-    dtypes = {x.dtype for x in node.ins if not x.weak}
-    return dtypes.pop() if node.shape and len(dtypes) == 1 else None
-
-
 class _Key:
     """A constant array in the table of numbers."""
 
-    def __init__(self, number: Any, shape: tuple[int, ...]) -> None:
-        self.text = f"{number!r} {type(number)} {shape}"
+    def __init__(self, number: Any, shape: Shape, dtype: Any) -> None:
+        self.text = f"{number!r} {type(number)} {shape} {dtype}"
 
     def __repr__(self) -> str:
         return self.text
@@ -378,7 +385,7 @@ PRINTERS: dict[str, Callable[[Printer, Node], None]] = {
     kind: getattr(Printer, kind)
     for kind in (
         "ufunc", "reduce", "dot", "matmul", "inner", "cast", "where", "transpose", "reshape",
-        "index", "broadcast", "put", "call", "pick", "block",
+        "index", "broadcast", "put", "call", "pick", "block", "native",
     )
 }  # fmt: skip
 

@@ -24,6 +24,8 @@ built, and rules that rewrite it never change a node, they make another.
     ``put``        a basic index          a copy of x with ``x[index] += y``
     ``call``       primitive, params      any other primitive, by its implementation
     ``pick``       a position             one of several answers of a call
+    ``native``     a kernel               a part that runs as machine code
+    ``made``       a position             one of a kernel's answers
     =============  =====================  ======================================================
 """
 
@@ -36,6 +38,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Params, Primitive
+from ..graph import Graph
 
 Shape = tuple[int, ...]
 
@@ -111,12 +114,17 @@ class Held:
 
 
 class Call:
-    """A primitive with its params, hashed where that is possible, by identity where it is not."""
+    """A primitive with its params, hashed where that is possible, by identity where it is not.
 
-    __slots__ = ("key", "params", "primitive")
+    Attributes:
+        effect: whether something happens besides the computing of an answer.
+    """
+
+    __slots__ = ("effect", "key", "params", "primitive")
 
     def __init__(self, p: Primitive, params: Params) -> None:
         self.primitive, self.params = p, params
+        self.effect = happens(p, params)
         key: Hashable = (p, tuple((k, type(v), v) for k, v in sorted(params.items())))
         try:
             hash(key)
@@ -129,6 +137,12 @@ class Call:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Call) and other.key == self.key
+
+
+def happens(p: Primitive, params: Params) -> bool:
+    """Whether an operation has an effect, or an operation in one of its graphs."""
+    graphs = [x for x in params.values() if isinstance(x, Graph)]
+    return p.effect or any(happens(e.primitive, e.params) for g in graphs for e in g.equations)
 
 
 class Index:
@@ -286,6 +300,9 @@ def reduced(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
 
 #: Rows of fewer entries are short: NumPy's inner loop has as many steps.
 SHORT = 8
+
+#: Arrays of so many entries are gone over in blocks; smaller ones are in the cache anyway.
+BLOCKED = 1 << 17
 
 #: Ufuncs that give the same bits if their operands change places.
 COMMUTATIVE = frozenset({np.add, np.multiply})

@@ -18,6 +18,10 @@ from ..graph import Const, Equation, Var
 from ..stage import Stage, StageTracer
 
 
+#: So many arguments are named in a message.
+MANY = 4
+
+
 class PathTracer(StageTracer):
     """A value of a function that is being compiled."""
 
@@ -47,7 +51,7 @@ class PathTracer(StageTracer):
         return TracerConversionError(
             f"A value in a compiled function cannot become {wanted}: the program is to hold for "
             "other values too.",
-            f"{self!r}, inside {name_of(self.owner.fn)}",
+            f"{self!r}, {self.owner.origin(self.slot)}, inside {name_of(self.owner.fn)}",
             to_do,
         )
 
@@ -76,6 +80,7 @@ class Path(Stage):
         copying: copy the arrays that it captures: it changes them while it runs.
 
     Attributes:
+        names: what the arguments and captured arrays are called, by their variables.
         errors: what the function sets by `numpy.errstate`; for all of it, if for a part.
     """
 
@@ -83,6 +88,7 @@ class Path(Stage):
         super().__init__("jit", fn)
         self.copying = copying
         self.guards: list[Guard] = []
+        self.names: dict[Var, str] = {}
         self.read: dict[int, tuple[Any, Any]] = {}
         self.moved: dict[int, Any] = {}
         self.outside_errors = np.geterr()
@@ -95,6 +101,20 @@ class Path(Stage):
         x.slot = Var(self.variables, aval(value), not hasattr(value, "dtype"))
         self.variables += 1
         return x
+
+    def origin(self, var: Var) -> str:
+        """What a value is, in words: an argument, or the result of an operation on some."""
+        if var in self.names:
+            return f"which is {self.names[var]}"
+        made, needed = "", {var}
+        for e in reversed(self.equations):
+            if not needed.isdisjoint(e.outputs):
+                made = made or e.primitive.name
+                needed.update(a for a in e.operands if isinstance(a, Var))
+        found = [name for v, name in self.names.items() if v in needed]
+        shown = found if len(found) <= MANY else [*found[: MANY - 1], "others"]
+        from_ = ", ".join(shown[:-1]) + " and " * (len(shown) > 1) + "".join(shown[-1:])
+        return f"the result of {made}" + f", computed from {from_}" * bool(found)
 
     def operand(self, x: Any) -> Var | Const:
         """The variable of a tracer of this trace; anything else as it is."""

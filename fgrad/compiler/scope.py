@@ -12,8 +12,8 @@ from ..arrays import ndarray
 
 #: Names that the printed code gives to its own values.
 _OWN = re.compile(
-    r"(t|b|v|p|h|e|k|x|y|s|n|w|sum|block)\d+(_\d+)?|i|j|args|kwargs|arenas|kept|make|memory|no|"
-    r"elsewhere|pool|result|run|truth|yes"
+    r"(t|b|v|p|h|e|k|x|y|s|n|c|a|block|chunk)\d+(_\d+)?|[XYSA]\d+|i|j|k|args|kwargs|arenas|kept|make|"
+    r"memory|no|elsewhere|parts|pool|result|run|start|stop|truth|yes"
 )
 
 

@@ -14,9 +14,12 @@ from ..checks import run
 from ..core import Tracer, refuse_finished
 from ..errors import DtypeError, TracerConversionError, describe, name_of
 from ..graph import Const
+from .auto import Auto
+from .native import native_options
 from .passes import Options
 from .paths import Recording, Segment
 from .recording import OuterValue, Path, PathTracer, changed
+from .scope import Scope
 from .signature import OTHERWISE, Signature
 
 
@@ -51,6 +54,7 @@ def _recorded(
     trace = Path(f, copying)
     leaves = signature.leaves
     tracers = [trace.tracer(leaf.value) for leaf in leaves]
+    trace.names = {x.slot: leaf.path for x, leaf in zip(tracers, leaves, strict=True)}
     fn, args, kwargs = signature.traced(tracers)
     try:
         out = run(trace, fn, args, kwargs)
@@ -143,7 +147,10 @@ class Spec:
         self._lock = lock
         signature.settle()
         self._build([recording])
-        if self.root.guard is None:  # no other path will ever be compared with it
+        self.auto: Auto | None = None
+        if self.root.guard is None and options.backend == "auto":
+            self.auto = Auto(self.root.code, self._native, ELSEWHERE)
+        elif self.root.guard is None:  # no other path will ever be compared with it
             recording.equations.clear()
 
     @property
@@ -153,7 +160,23 @@ class Spec:
     @property
     def code(self) -> Callable[..., Any]:
         """Called as the function is; gives `ELSEWHERE` for what it isn't made for."""
-        return self.root.code
+        return self.auto or self.root.code
+
+    def _native(self) -> Callable[..., Any] | None:
+        """The code of the first segment as machine code; None if nothing in it can be that."""
+        (recording,) = self.recordings
+        root = Segment(recording, 0, [], native_options(self.options), self._absent)
+        root.compile(self.signature.unpacker.lines, self._scope())
+        recording.equations.clear()
+        if root.native is None or not root.native.kernels:
+            return None
+        self.root = root
+        return root.code
+
+    def _scope(self) -> Scope:
+        scope = self.signature.scope.copy()
+        scope.names["elsewhere"] = ELSEWHERE
+        return scope
 
     def takes(self, args: Any, kwargs: Any) -> bool:
         """Whether the programs are made for such a call."""
@@ -164,10 +187,8 @@ class Spec:
         return bool(scope.names["takes"](args, kwargs))
 
     def _build(self, recordings: Sequence[Recording]) -> None:
-        scope = self.signature.scope.copy()
-        scope.names["elsewhere"] = ELSEWHERE
         self.root = Segment(recordings[0], 0, [], self.options, self._absent)
-        self.root.compile(self.signature.unpacker.lines, scope)
+        self.root.compile(self.signature.unpacker.lines, self._scope())
         self.recordings = []
         for recording in recordings:
             self._enter(recording)

@@ -33,10 +33,16 @@ class Options:
         reassociate: whether last bits may change.
         without: names of passes that are left out: "share" (common subexpressions), and the
             families above.
+        threads: how many of them may share a loop over large arrays; None for two where there are
+            two cores, unless the environment says otherwise.
+        backend: what the program is printed as: "numpy", "native" where that can be, or "auto";
+            None for what the block or the environment around says.
     """
 
     reassociate: bool = True
     without: frozenset[str] = frozenset()
+    backend: str | None = None
+    threads: int | None = None
 
     def rules(self) -> dict[str, list[Rule]]:
         """The rules to try for each kind of node."""
@@ -100,7 +106,7 @@ def _literal(b: Builder, x: Node, new: dict[Node, Node]) -> Node:
 
 def has_effect(node: Node) -> bool:
     """Whether something happens besides the computing of an answer."""
-    return node.kind == "call" and node.meta.primitive.effect
+    return node.kind in ("call", "scan") and bool(node.meta.effect)
 
 
 def live(nodes: Sequence[Node], outputs: Iterable[Node]) -> list[Node]:

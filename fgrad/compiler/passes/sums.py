@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..program import Builder, Node, Rule, Shape, reduced
+from ..program import BLOCKED, Builder, Node, Rule, Shape, reduced
+from ..rows import along_rows, over_rows, rows_of
 
 #: Beyond so many entries a sum is bound by memory, and pairwise summation loses fewer digits.
 LARGE = 1 << 22
@@ -79,23 +80,42 @@ def _is_product(x: Node, b: Builder) -> bool:
 def of_matrix_product(
     b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any
 ) -> Any:
-    """``sum(A @ B, 0)`` is ``sum(A, 0) @ B``."""
+    """``sum(A @ B, -2)`` is ``sum(A, -2) @ B``, of matrices and of stacks of them."""
     (x,), (_, axes, keepdims) = ins, meta
-    if not _adds(meta, dtype) or x.kind != "dot" or x.ndim != 2 or x not in b.single:
+    if not _adds(meta, dtype) or x.kind not in ("dot", "matmul") or x.ndim < 2 or x not in b.single:
         return None
     left, right = x.ins
-    if axes == (0,):
-        rows = b.reduce(np.add, left, (0,), keepdims)
-        return b.dot(rows, right)
-    if axes == (1,):
-        return b.dot(left, b.reduce(np.add, right, (1,), keepdims))
-    return None
+    if len(axes) != 1 or axes[0] < x.ndim - 2 or min(left.ndim, right.ndim) < 2:
+        return None
+    if axes == (x.ndim - 2,):
+        left = b.reduce(np.add, left, (left.ndim - 2,), True)
+    else:
+        right = b.reduce(np.add, right, (right.ndim - 1,), True)
+    product = b.make(x.kind, (left, right), None, reduced(x.shape, axes, True), dtype)
+    return b.reshape(product, shape)
+
+
+def by_rows(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """A sum within rows and over some of them: first within, which a loop over blocks can do."""
+    (x,), (f, axes, keepdims) = ins, meta
+    if not _adds(meta, dtype) or x.size < BLOCKED or x.fortran is not False:
+        return None
+    rows = rows_of(x.shape)
+    within = tuple(i for i in axes if i >= len(rows))
+    if not within or along_rows(axes, rows) or over_rows(axes, rows):
+        return None
+    inner = b.reduce(f, x, within, keepdims)
+    return b.reduce(f, inner, tuple(i for i in axes if i < len(rows)), keepdims)
 
 
 def of_matrix(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
-    """A sum over one axis of a matrix is a product with ones."""
+    """A sum over one axis of a matrix is a product with ones.
+
+    That of a large one stays what it is: it may become a part of a loop over blocks. What is left
+    is printed as a product.
+    """
     (x,), (_, axes, keepdims) = ins, meta
-    if not _adds(meta, dtype) or x.ndim != 2 or len(axes) != 1 or x.size >= LARGE:
+    if not _adds(meta, dtype) or x.ndim != 2 or len(axes) != 1 or x.size >= BLOCKED:
         return None
     if x.fortran is None or 0 in x.shape:
         return None
@@ -110,7 +130,7 @@ def of_matrix(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype:
 def of_stack(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """A sum over one axis of more, or over neighbours, is one of a matrix."""
     (x,), (f, axes, _) = ins, meta
-    if not _adds(meta, dtype) or x.ndim < 3 or x.size >= LARGE or x.fortran is not False:
+    if not _adds(meta, dtype) or x.ndim < 3 or x.size >= BLOCKED or x.fortran is not False:
         return None
     if not x.size or x.shape[axes[0]] == x.size:
         return None
@@ -133,7 +153,9 @@ def of_stack(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: 
 
 
 RULES: dict[str, list[Rule]] = {
-    "reduce": [over_ones, of_number, of_product, of_sum, of_matrix_product, of_stack, of_matrix],
-}
+    "reduce": [
+        over_ones, of_number, of_product, of_sum, of_matrix_product, by_rows, of_stack, of_matrix,
+    ],
+}  # fmt: skip
 #: Those that keep each bit.
 SAFE: dict[str, list[Rule]] = {"reduce": [over_ones]}

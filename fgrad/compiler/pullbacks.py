@@ -1,0 +1,192 @@
+"""Pullbacks of compiled functions: two programs, one forward and one back.
+
+The first gives, besides the function's results, what the second reads: its residuals. The way back
+is recorded, while the first is, as a graph of cotangents that closes over values of the forward
+run; these become results of the one and inputs of the other (closure conversion). So what is
+computed of such values alone is done forward, and nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..arrays import INEXACT, aval
+from ..closures import explicit
+from ..control.bodies import Code, Leaves, Probe, replaced
+from ..core import Params, Primitive, Tracer
+from ..derivatives import vjp
+from ..errors import TracerConversionError
+from ..graph import Var
+from ..stage import StageTracer
+
+
+def is_recorded(x: Any) -> bool:
+    """Whether a traced value is one of a program or graph that is being made."""
+    while isinstance(x, Tracer):
+        if isinstance(x, StageTracer):
+            return True
+        x = x.value
+    return False
+
+
+#: Operations that give a view from which the array itself can be seen.
+VIEWS = frozenset({"transpose", "reshape", "expand_dims", "squeeze"})
+
+
+class Back(Probe):
+    """The interpreter that records the way back, on cotangents that are mere examples."""
+
+    def process(self, p: Primitive, operands: Leaves, params: Params) -> Any:
+        with np.errstate(all="ignore"):
+            return super().process(p, operands, params)
+
+
+class Pullback:
+    """The way back, as a function of cotangents and residuals.
+
+    Args:
+        graph: of cotangents of the results that have any, and then of what it closes over.
+        sources: for each of the latter, the number of an operand, or ~number of a residual.
+        results: which results have cotangents.
+        compiled: makes a compiled function.
+    """
+
+    def __init__(
+        self, graph: Code, sources: Sequence[int], results: Sequence[int],
+        compiled: Callable[[Callable[..., Any]], Any],
+    ) -> None:  # fmt: skip
+        self.graph, self.sources, self.results = graph, sources, results
+        self._compiled = compiled
+        self._made: dict[tuple[int, ...], Any] = {}
+
+    def __call__(self, wanted: tuple[int, ...], gs: Leaves, xs: Leaves, residuals: Leaves) -> Any:
+        """The cotangents with these numbers."""
+        if wanted not in self._made:
+            body = self.graph.body
+
+            def back(gs: Leaves, values: Leaves) -> list[Any]:
+                cts = body([*gs, *values])
+                return [cts[k] for k in wanted]
+
+            self._made[wanted] = self._compiled(back)
+        values = [xs[k] if k >= 0 else residuals[~k] for k in self.sources]
+        return self._made[wanted](list(gs), values)
+
+
+@tree.dataclass(eq=False)
+class Ahead:
+    """What the forward program gives.
+
+    Attributes:
+        out: the function's result.
+        residuals: what the way back reads, besides operands.
+        pullback: the way back; None if it has to ask for values.
+    """
+
+    out: Any
+    residuals: Any
+    pullback: Pullback | None = tree.field(static=True)
+
+
+def ahead(f: Callable[..., Any], moving: tuple[int, ...], compiled: Any) -> Callable[..., Ahead]:
+    """The function that gives an `Ahead` of f, by its operands with these numbers."""
+
+    def forward(*xs: Any) -> Ahead:
+        results: list[int] = []
+
+        def values(*ms: Any) -> Any:
+            out = f(*replaced(xs, moving, ms))
+            ys = tree.leaves(out)
+            results[:] = [k for k, y in enumerate(ys) if aval(y).dtype.kind in INEXACT]
+            return [ys[k] for k in results], out
+
+        ys, pull, out = vjp(values, *(xs[i] for i in moving), has_aux=True)
+        if not results or not any(map(is_recorded, xs)):
+            return Ahead(out, [], None)
+        try:
+            graph, captured = _recorded(pull, [np.ones(y.shape, y.dtype) for y in map(aval, ys)])
+        except TracerConversionError:
+            return Ahead(out, [], None)
+        residuals: list[Any] = []
+        sources = [_source(x, xs, residuals) for x in captured]
+        return Ahead(out, residuals, Pullback(graph, sources, tuple(results), compiled))
+
+    forward.__name__ = getattr(f, "__name__", type(f).__name__)
+    return forward
+
+
+def _recorded(pull: Callable[..., Any], examples: Leaves) -> tuple[Code, list[Tracer]]:
+    """The graph of a pullback, and the traced values that it closes over."""
+    trace = Back("jit", pull)
+    tracers = [trace.tracer(g) for g in examples]
+    try:
+        outs = list(pull(tracers))
+    finally:
+        trace.finish()
+    graph, captured = explicit(trace, pull, tracers, outs, tree.structure(outs))
+    n = len(tracers)
+    inputs, views = [*graph.inputs[:n]], []
+    for k, var in enumerate(graph.inputs[n:]):
+        seen = _source_of_view(captured[k])
+        if seen is not None:  # of which there need be no copy among the results
+            captured[k], view = seen
+            source = Var(trace.variables + len(captured) + k, view.operands[0].aval)
+            views.append(replace(view, operands=(source,), outputs=(var,)))
+            var = source
+        inputs.append(var)
+    return Code(
+        "back", inputs, [*views, *graph.equations], graph.outputs, graph.in_structure,
+        graph.out_structure,
+    ), captured  # fmt: skip
+
+
+def _source_of_view(x: Tracer) -> tuple[Tracer, Any] | None:
+    """What a recorded value is a view of, and the operation that makes it."""
+    if not isinstance(x, StageTracer):
+        return None
+    for e in reversed(x.owner.equations):
+        if e.outputs[0] is x.slot:
+            if e.primitive.name not in VIEWS or len(e.operands) > 1:
+                return None
+            var = e.operands[0]
+            if not isinstance(var, Var) or var.weak:
+                return None
+            source = type(x)()
+            source.owner, source.slot, source.value = x.owner, var, _seen_from(x.value, e, var.aval)
+            return source, e
+    return None
+
+
+def _seen_from(y: Any, e: Any, like: Any) -> Any:
+    """The array of which y is the transpose, or another shape."""
+    if e.primitive.name == "transpose":
+        return np.transpose(y, np.argsort([i % like.ndim for i in e.params["axes"]]))
+    return np.reshape(y, like.shape)
+
+
+def _source(x: Tracer, xs: Leaves, residuals: list[Any]) -> int:
+    """The number of an operand that a value is, or ~number of the residual that it is made."""
+    for k, y in enumerate(xs):
+        if _same(x, y):
+            return k
+    for k, y in enumerate(residuals):
+        if _same(x, y):
+            return ~k
+    residuals.append(x)
+    return ~(len(residuals) - 1)
+
+
+def _same(x: Any, y: Any) -> bool:
+    """Whether two traced values are one: a tape keeps tracers of its own."""
+    if x is y:
+        return True
+    if not (isinstance(x, Tracer) and isinstance(y, Tracer) and x.owner is y.owner):
+        return False
+    if isinstance(x.slot, Var):
+        return x.slot is y.slot
+    return _same(x.slot, y.slot) and _same(x.value, y.value)
