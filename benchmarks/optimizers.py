@@ -87,6 +87,21 @@ PAIRS = {
         ours.schedule_free_adamw(RATE),
         optax.contrib.schedule_free_adamw(RATE),
     ),
+    "dog": (
+        ours.dog(init_distance=0.1),
+        optax.contrib.dog(init_step=("distance", 0.1)),
+    ),
+    "dowg": (ours.dowg(1.0, 0.1), optax.contrib.dowg(1.0, 0.1)),
+    "dadapt_adamw": (
+        ours.dadapt_adamw(estim_lr0=0.01, weight_decay=0.1),
+        optax.contrib.dadapt_adamw(estim_lr0=0.01, weight_decay=0.1),
+    ),
+    "prodigy": (
+        ours.prodigy(estim_lr0=0.01, weight_decay=0.1),
+        optax.contrib.prodigy(estim_lr0=0.01, weight_decay=0.1),
+    ),
+    "cocob": (ours.cocob(), optax.contrib.cocob()),
+    "madgrad": (ours.madgrad(RATE), optax.contrib.madgrad(RATE)),
     "clip, adaptive_grad_clip, clip_by_global_norm, schedule": tuple(
         lib.chain(
             lib.clip(1.0),

@@ -218,7 +218,8 @@ def work(chosen: argparse.Namespace) -> list[Path]:
     epochs = chosen.epochs or (1 if chosen.quick else 5 if chosen.data else 100)
     print(f"{images.source}: {len(images.y)} to train, {len(images.y_test)} to test\n")
     compare(images, chosen.seed)
-    steps = {"fgrad": fgrad.jit(step_of(fgrad.value_and_grad(loss), chosen.rate))}
+    compiled = fgrad.jit(step_of(fgrad.value_and_grad(loss), chosen.rate))
+    steps: dict[str, Callable[..., Any]] = {"fgrad": compiled}
     if chosen.check:
         steps["by hand"] = step_of(by_hand, chosen.rate)
     results: dict[str, tuple[Params, Course]] = {}

@@ -62,6 +62,7 @@ from .data import prefetch as prefetch
 from .data import read_csv as read_csv
 from .data import read_idx as read_idx
 from .data import read_npz as read_npz
+from .data import shard as shard
 from .data import train_test_split as train_test_split
 from .files import load as load
 from .files import load_metadata as load_metadata
@@ -190,6 +191,7 @@ from .losses import cosine_similarity as cosine_similarity
 from .losses import cross_entropy as cross_entropy
 from .losses import ctc_loss as ctc_loss
 from .losses import dice_loss as dice_loss
+from .losses import fenchel_young_loss as fenchel_young_loss
 from .losses import gaussian_nll_loss as gaussian_nll_loss
 from .losses import generalized_kl_divergence as generalized_kl_divergence
 from .losses import hinge_embedding_loss as hinge_embedding_loss
@@ -206,12 +208,18 @@ from .losses import mean_absolute_error as mean_absolute_error
 from .losses import mean_squared_error as mean_squared_error
 from .losses import multi_margin_loss as multi_margin_loss
 from .losses import multiclass_hinge_loss as multiclass_hinge_loss
+from .losses import multiclass_perceptron_loss as multiclass_perceptron_loss
+from .losses import multiclass_sparsemax_loss as multiclass_sparsemax_loss
+from .losses import multilabel_margin_loss as multilabel_margin_loss
+from .losses import multilabel_soft_margin_loss as multilabel_soft_margin_loss
 from .losses import nll_loss as nll_loss
 from .losses import ntxent as ntxent
+from .losses import pairwise_distance as pairwise_distance
 from .losses import perceptron_loss as perceptron_loss
 from .losses import poisson_nll_loss as poisson_nll_loss
 from .losses import poly_loss_cross_entropy as poly_loss_cross_entropy
 from .losses import quantile_loss as quantile_loss
+from .losses import ranking_softmax_loss as ranking_softmax_loss
 from .losses import sigmoid_binary_cross_entropy as sigmoid_binary_cross_entropy
 from .losses import sigmoid_focal_loss as sigmoid_focal_loss
 from .losses import smooth_l1_loss as smooth_l1_loss
@@ -221,6 +229,7 @@ from .losses import softmax_cross_entropy as softmax_cross_entropy
 from .losses import (
     softmax_cross_entropy_with_integer_labels as softmax_cross_entropy_with_integer_labels,
 )
+from .losses import sparsemax_loss as sparsemax_loss
 from .losses import squared_hinge_loss as squared_hinge_loss
 from .losses import triplet_margin_loss as triplet_margin_loss
 from .losses import tversky_loss as tversky_loss

@@ -11,6 +11,7 @@ import numpy as np
 
 import fgrad
 from fgrad import random
+from fgrad.core import home
 from fgrad.errors import DtypeError, ShapeError, describe
 
 from .activations_piecewise import hard_shrink as hard_shrink
@@ -39,6 +40,7 @@ from .activations_smooth import softplus as softplus
 from .activations_smooth import softsign as softsign
 from .activations_smooth import squareplus as squareplus
 from .activations_smooth import swish as swish
+from .softmaxes import masked_softmax, plain_softmax
 
 
 # ------------------------------------------------------------------ functions along an axis
@@ -46,16 +48,6 @@ def _top(x: Any, axis: int) -> Any:
     """The greatest entry, to be taken away before exp; 0 where it is infinite."""
     top = np.max(x, axis=axis, keepdims=True)
     return np.where(np.isfinite(top), top, 0)
-
-
-def _softmax_of(x: Any, axis: int) -> Any:
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return e / np.sum(e, axis=axis, keepdims=True)
-
-
-def _softmax_pull(g: Any, ans: Any, x: Any, axis: int) -> Any:
-    c = g * ans
-    return c - ans * np.sum(c, axis=axis, keepdims=True)
 
 
 def _log_softmax_of(x: Any, axis: int) -> Any:
@@ -87,10 +79,6 @@ def _sum_vjp(g: Any, ans: Any, x: Any, axis: int, keepdims: bool) -> Any:
     return (g if keepdims else np.expand_dims(g, axis)) * _shares(ans, x, axis, keepdims)
 
 
-_softmax = fgrad.primitive(
-    _softmax_of, name="softmax",
-    jvp=lambda ts, ans, x, axis: _softmax_pull(ts[0], ans, x, axis), vjp=[_softmax_pull],
-)(lambda x, axis: ((x,), {"axis": axis}))  # fmt: skip
 _log_softmax = fgrad.primitive(
     _log_softmax_of, name="log_softmax",
     jvp=lambda ts, ans, x, axis: ts[0] - np.sum(np.exp(ans) * ts[0], axis=axis, keepdims=True),
@@ -134,11 +122,7 @@ def softmax(x: Any, axis: int = -1, where: Any = None) -> Any:
         ShapeError: x has no such axis.
     """
     axis = _along(x, axis, "softmax")
-    if where is None:
-        return _softmax(x, axis)
-    some = np.any(np.logical_or(where, np.zeros(np.shape(x), bool)), axis=axis, keepdims=True)
-    shown = np.where(where, x, np.where(some, -np.inf, 0).astype(x.dtype))
-    return np.where(where, _softmax(shown, axis), 0)
+    return plain_softmax(x, axis) if where is None else masked_softmax(x, where, axis)
 
 
 def softmin(x: Any, axis: int = -1) -> Any:
@@ -147,7 +131,7 @@ def softmin(x: Any, axis: int = -1) -> Any:
     >>> softmin(np.array([1000.0, 1000.0]))
     array([0.5, 0.5])
     """
-    return _softmax(-x, _along(x, axis, "softmin"))
+    return plain_softmax(-x, _along(x, axis, "softmin"))
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
@@ -204,7 +188,7 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = np.float64, axis: int = -1
             "convert them with .astype(int); for probabilities use them as they are",
         )
     places = np.expand_dims(np.asarray(x) if isinstance(x, int) else x, -1)
-    out = np.equal(places, np.arange(num_classes)).astype(dtype)
+    out = np.equal(places, home(x).arange(num_classes)).astype(dtype)
     return out if axis == -1 else np.moveaxis(out, -1, axis)
 
 
@@ -280,7 +264,7 @@ def gumbel_softmax(
     """
     axis = _along(logits, axis, "gumbel_softmax")
     noise = random.gumbel(key, np.shape(logits), logits.dtype)
-    soft = _softmax((logits + noise) / temperature, axis)
+    soft = plain_softmax((logits + noise) / temperature, axis)
     if not hard:
         return soft
     one = one_hot(np.argmax(soft, axis=axis), soft.shape[axis], dtype=soft.dtype, axis=axis)
@@ -290,7 +274,7 @@ def gumbel_softmax(
 def _sparsemax_of(x: Any, axis: int) -> Any:
     z = np.flip(np.sort(x, axis=axis), axis)
     n = x.shape[axis]
-    ranks = np.arange(1, n + 1, dtype=x.dtype).reshape(-1, *(1,) * (-1 - axis))
+    ranks = home(x).arange(1, n + 1, dtype=x.dtype).reshape(-1, *(1,) * (-1 - axis))
     excess = np.cumsum(z, axis=axis) - 1
     size = np.sum(np.greater(ranks * z, excess), axis=axis, keepdims=True)
     level = np.take_along_axis(excess, size - 1, axis=axis) / size.astype(x.dtype)

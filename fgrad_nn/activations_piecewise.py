@@ -23,7 +23,13 @@ def _relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
-relu = fgrad.elementwise(_relu, lambda t, ans, x: keep(t, np.greater(ans, 0)), name="relu")
+def _relu_of(x: Any, out: Any = None) -> Any:
+    return np.maximum(x, 0, out=out)
+
+
+relu = fgrad.elementwise(
+    _relu, lambda t, ans, x: keep(t, np.greater(ans, 0)), impl=_relu_of, name="relu", writes=True
+)
 
 
 def _inside(x: Any, low: float, high: float) -> Any:

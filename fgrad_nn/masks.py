@@ -1,4 +1,4 @@
-"""`keep`: numbers where a mask is True, and 0 elsewhere, without a branch for each number."""
+"""Places for results; and `keep`: numbers where a mask is True, 0 elsewhere, without branches."""
 
 from __future__ import annotations
 
@@ -12,6 +12,19 @@ import fgrad
 _BITS = {"f": np.int32, "d": np.int64}
 
 
+def given(x: Any, out: Any) -> Any:
+    """X; in the place for it, if there is one.
+
+    >>> place = np.zeros(2)
+    >>> given(np.ones(2), place) is place
+    True
+    """
+    if out is None:
+        return x
+    out[...] = x
+    return out
+
+
 def select(t: Any, mask: Any, out: Any = None) -> Any:
     """`keep`, of arrays that nothing traces; written to `out`, of the same dtype, if it is given.
 
@@ -19,18 +32,15 @@ def select(t: Any, mask: Any, out: Any = None) -> Any:
     each, and an infinity where the mask is False leaves nothing behind.
     """
     dtype = getattr(t, "dtype", None)
-    if dtype is not None and dtype.char in _BITS:
-        bits = _BITS[dtype.char]
-        if out is None:
-            return np.multiply(t.view(bits), mask).view(dtype)
-        np.multiply(t.view(bits), mask, out=out.view(bits))
-    elif out is None:
-        return np.where(mask, t, 0)
-    else:
-        out[...] = np.where(mask, t, 0)
+    if dtype is None or dtype.char not in _BITS:
+        return given(np.where(mask, t, 0), out)
+    bits = _BITS[dtype.char]
+    if out is None:
+        return np.multiply(t.view(bits), mask).view(dtype)
+    np.multiply(t.view(bits), mask, out=out.view(bits))
     return out
 
 
 keep: Callable[..., Any] = fgrad.linear(
-    select, lambda g, t, mask: (keep(g, mask),), name="keep", operands=1
+    select, lambda g, t, mask: (keep(g, mask),), name="keep", operands=1, writes=True
 )(lambda t, mask: ((t, mask), {}))  # fmt: skip

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from fgrad import random
+from fgrad import random, tree
+from fgrad.core import home
 from fgrad.errors import ArgumentError, DtypeError, ShapeError, describe
 
 from .. import initializers
 from ..activations import softmax
+from ..coins import coins
 from ..initializers import Initializer
+from ..masks import keep
 from ..types import Layer, PyTree
 from .making import (
     Pattern,
@@ -77,7 +80,7 @@ def scaled_dot_product_attention(
     d = queries.shape[-1]
     seen, bias = _read_mask(name, mask, queries.shape, keys.shape)
     if causal:
-        low = np.tril(np.ones((queries.shape[-2], keys.shape[-2]), bool))
+        low = home(queries).tri(queries.shape[-2], keys.shape[-2], dtype=bool)
         seen = low if seen is None else np.logical_and(seen, low)
     if group > 1:
         # (..., heads, q, d) as (..., kv heads, group, q, d) beside (..., kv heads, 1, k, d)
@@ -92,8 +95,9 @@ def scaled_dot_product_attention(
     weights = softmax(logits, -1, seen)
     if dropout_rate:
         rate = fraction(dropout_rate, name, "a rate")
-        keep = random.bernoulli(need_key(key, name), 1 - rate, weights.shape)
-        weights = np.where(keep, weights / (1 - rate), 0)
+        kept = coins(need_key(key, name), 1 - rate, weights.shape)
+        kept = tree.to_device(kept, home(weights))
+        weights = keep(weights / (1 - rate), kept)
     out = weights @ values
     if group > 1:
         out = np.reshape(out, (*out.shape[:-4], heads, *out.shape[-2:]))

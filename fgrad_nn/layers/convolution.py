@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 
 import fgrad
+from fgrad.arrays import namespace
 
+from ..masks import given
 from .depthwise import back_depthwise, convolve_depthwise, correlate_depthwise
-from .windows import Form, chunks, pad, under, windows
+from .windows import Form, chunks, fill, pad, under, windows
 
 #: Of fewer channels than these, windows are gathered place by place and not entry by entry.
 FEW = 8
@@ -33,19 +35,28 @@ def _matrices(
     x: Any, window: Sequence[int], form: Form
 ) -> Iterator[tuple[tuple[slice, slice], Any]]:
     """For each chunk: where it is, and its windows as (groups, rows, entries of a window)."""
-    view = windows(x, window, form)
     n, groups = len(window), form.groups
-    each = view.shape[-1] // groups
-    view = np.moveaxis(view.reshape(*view.shape[:-1], groups, each), -2, 0)
+    each = x.shape[-1] // groups
     entries = math.prod(window) * each
-    places = view.shape[2 : 2 + n]
+    places = form.places(x.shape[1:-1], window)
+    parts = [*chunks(x.shape[0], places, entries * groups * x.dtype.itemsize, x)]
+    # A few images at a time have room between their paddings, which is filled again and again.
+    padded = any(map(any, form.padding))
+    room = pad(x[parts[0][0] if parts else slice(0)], form.padding) if padded else x
+    view = windows(room, window, form._replace(padding=((0, 0),) * n))
+    view = np.moveaxis(view.reshape(*view.shape[:-1], groups, each), -2, 0)
     # With few channels it is quicker to copy along the places: the matrix is then transposed.
     along = each < FEW
     if along:
         view = np.moveaxis(view, range(n + 2, 2 * n + 3), range(1, n + 2))
-    buffer = None
-    for where in chunks(x.shape[0], places, entries * groups * x.dtype.itemsize):
-        part = view[(slice(None), *(slice(None),) * (along * (n + 1)), *where)]
+    buffer = inside = None
+    for where in parts:
+        images, rows = where
+        if padded and images != inside:
+            fill(room, x[images], form.padding)
+            inside = images
+        here = slice(images.stop - images.start) if padded else images
+        part = view[(slice(None), *(slice(None),) * (along * (n + 1)), here, rows)]
         if buffer is None or buffer.shape != part.shape:
             buffer = np.empty_like(x, order="C", shape=part.shape)
         np.copyto(buffer, part)
@@ -64,19 +75,20 @@ def _rows(y: Any, where: tuple[slice, slice], groups: int) -> Any:
 def _by_group(w: Any, groups: int) -> Any:
     """A weight as (groups, entries of a window, features of a group)."""
     flat = w.reshape(-1, groups, w.shape[-1] // groups)
-    return np.ascontiguousarray(np.moveaxis(flat, 1, 0))
+    return namespace(w).ascontiguousarray(np.moveaxis(flat, 1, 0))
 
 
-def _convolve(x: Any, w: Any, *, form: Form, lengths: Any, window: Any) -> Any:
+def _convolve(x: Any, w: Any, *, form: Form, lengths: Any, window: Any, out: Any = None) -> Any:
     places = form.places(x.shape[1:-1], window)
     features, groups = w.shape[-1], form.groups
     if math.prod(window) == 1 == groups and set(form.strides) == {1} and places == x.shape[1:-1]:
-        return np.matmul(x.reshape(-1, x.shape[-1]), w.reshape(-1, features)).reshape(
-            *x.shape[:-1], features
-        )
+        flat = None if out is None else out.reshape(-1, features)
+        product = np.matmul(x.reshape(-1, x.shape[-1]), w.reshape(-1, features), out=flat)
+        return product.reshape(*x.shape[:-1], features)
     if w.shape[-2] == 1 and groups > 1:
-        return convolve_depthwise(x, w, form, window)
-    out = np.empty_like(x, order="C", shape=(x.shape[0], *places, features))
+        return given(convolve_depthwise(x, w, form, window), out)
+    if out is None:
+        out = np.empty_like(x, order="C", shape=(x.shape[0], *places, features))
     weight = _by_group(w, groups)
     for where, matrix in _matrices(x, window, form):
         if groups == 1:
@@ -88,7 +100,9 @@ def _convolve(x: Any, w: Any, *, form: Form, lengths: Any, window: Any) -> Any:
     return out
 
 
-def _convolve_back(g: Any, w: Any, *, form: Form, lengths: Any, window: Any) -> Any:
+def _convolve_back(
+    g: Any, w: Any, *, form: Form, lengths: Any, window: Any, out: Any = None
+) -> Any:
     n, groups = len(window), form.groups
     channels = w.shape[-2]
     if set(form.strides) == {1}:
@@ -99,16 +113,16 @@ def _convolve_back(g: Any, w: Any, *, form: Form, lengths: Any, window: Any) -> 
         turned = np.moveaxis(turned, -1, -3)  # (*window, features, channels, groups)
         turned = np.moveaxis(turned, -1, -2).reshape(*window, -1, groups * channels)
         back = Form(form.strides, padding, form.dilation, groups)
-        return _convolve(g, turned, form=back, lengths=None, window=window)
+        return _convolve(g, turned, form=back, lengths=None, window=window, out=out)
     if channels == 1 and groups > 1:
-        return back_depthwise(g, w, form, lengths, window)
+        return given(back_depthwise(g, w, form, lengths, window), out)
     wide = [m + lo + hi for m, (lo, hi) in zip(lengths, form.padding, strict=True)]
-    out = np.zeros_like(g, order="C", shape=(g.shape[0], *wide, groups * channels))
+    room = np.zeros_like(g, order="C", shape=(g.shape[0], *wide, groups * channels))
     weight = np.swapaxes(_by_group(w, groups), -1, -2)
-    split = out.reshape(*out.shape[:-1], groups, channels)
+    split = room.reshape(*room.shape[:-1], groups, channels)
     places = g.shape[1:-1]
     item = w.size // w.shape[-1] * groups * g.dtype.itemsize
-    for where in chunks(g.shape[0], places, item):
+    for where in chunks(g.shape[0], places, item, g):
         rows = np.matmul(_rows(g, where, groups), weight)
         part = rows.reshape(groups, *g[where].shape[:-1], *window, channels)
         part = np.moveaxis(part, 0, -2)
@@ -117,7 +131,7 @@ def _convolve_back(g: Any, w: Any, *, form: Form, lengths: Any, window: Any) -> 
             spots = under(k, where[1], places, form)
             into[(slice(None), *spots)] += part[(..., *k, slice(None), slice(None))]
     cut = [(-lo, -hi) for lo, hi in form.padding]
-    return np.ascontiguousarray(pad(out, cut))
+    return given(namespace(g).ascontiguousarray(pad(room, cut)), out)
 
 
 def _correlate_windows(x: Any, g: Any, *, form: Form, lengths: Any, window: Any) -> Any:
@@ -192,13 +206,13 @@ convolve: Callable[..., Any] = fgrad.multilinear(
     _convolve,
     lambda g, ans, x, w, **params: convolve_back(g, w, **params),
     lambda g, ans, x, w, **params: correlate_windows(x, g, **params),
-    batch=_batch, name="convolve",
+    batch=_batch, name="convolve", writes=True,
 )(_canonical)  # fmt: skip
 convolve_back: Callable[..., Any] = fgrad.multilinear(
     _convolve_back,
     lambda c, ans, g, w, **params: convolve(c, w, **params),
     lambda c, ans, g, w, **params: correlate_windows(c, g, **params),
-    batch=_batch, name="convolve_back",
+    batch=_batch, name="convolve_back", writes=True,
 )(_canonical)  # fmt: skip
 correlate_windows: Callable[..., Any] = fgrad.multilinear(
     _correlate_windows,

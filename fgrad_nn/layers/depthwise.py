@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import namespace
+
 from .windows import Form, chunks, pad, under
 
 
@@ -62,7 +64,7 @@ def back_depthwise(
             if g.shape[-1] != groups:
                 term = term.reshape(*term.shape[:-1], groups, -1).sum(-1)
             out[(where[0], *under(k, where[1], places, form))] += term
-    return np.ascontiguousarray(pad(out, [(-lo, -hi) for lo, hi in form.padding]))
+    return namespace(out).ascontiguousarray(pad(out, [(-lo, -hi) for lo, hi in form.padding]))
 
 
 def _repeated(x: Any, features: int) -> Any:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fgrad import random
+from fgrad import random, tree
+from fgrad.core import home
 from fgrad.errors import ArgumentError, describe
 
+from ..coins import coins
 from ..masks import keep
 from ..types import Layer, PyTree
 from .making import check_inputs, fraction, layer, need_key
@@ -34,12 +36,11 @@ def _noise(name: str, active: bool, change: Callable[[Any, Any], Any]) -> Layer:
     return layer(init, apply, name=name)
 
 
-def _kept(key: Any, rate: float, shape: Sequence[int], broadcast: Sequence[int]) -> Any:
-    """Where the mask is True; one draw for all entries along some axes."""
-    axes = {a % len(shape) for a in broadcast}
-    return random.bernoulli(
-        key, 1 - rate, tuple(1 if i in axes else n for i, n in enumerate(shape))
-    )
+def _kept(key: Any, rate: float, x: Any, broadcast: Sequence[int]) -> Any:
+    """Where the mask is True, on the device of x; one draw for all entries along some axes."""
+    axes = {a % x.ndim for a in broadcast}
+    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    return tree.to_device(coins(key, 1 - rate, shape), home(x))
 
 
 def dropout(rate: float, *, broadcast: int | Sequence[int] = ()) -> Layer:
@@ -50,7 +51,7 @@ def dropout(rate: float, *, broadcast: int | Sequence[int] = ()) -> Layer:
     >>> from fgrad import random
     >>> layer = dropout(0.5)
     >>> layer.apply({}, np.ones(6), key=random.key(3), train=True)
-    array([2., 0., 0., 2., 2., 0.])
+    array([2., 2., 0., 2., 2., 0.])
     >>> layer.apply({}, np.ones(6))
     array([1., 1., 1., 1., 1., 1.])
 
@@ -67,7 +68,7 @@ def dropout(rate: float, *, broadcast: int | Sequence[int] = ()) -> Layer:
 
 def _dropper(rate: float, broadcast: Sequence[int]) -> Callable[[Any, Any], Any]:
     def change(key: Any, x: Any) -> Any:
-        return keep(x / (1 - rate), _kept(key, rate, x.shape, broadcast))
+        return keep(x / (1 - rate), _kept(key, rate, x, broadcast))
 
     return change
 
@@ -85,8 +86,8 @@ def spatial_dropout(rate: float, dims: int = 2) -> Layer:
     >>> from fgrad import random
     >>> layer = spatial_dropout(0.5, dims=1)
     >>> layer.apply({}, np.ones((1, 2, 6)), key=random.key(3), train=True)
-    array([[[2., 0., 0., 2., 2., 0.],
-            [2., 0., 0., 2., 2., 0.]]])
+    array([[[2., 2., 0., 2., 2., 0.],
+            [2., 2., 0., 2., 2., 0.]]])
 
     Args:
         rate: the probability of zero, less than 1.
@@ -141,7 +142,7 @@ def _alpha(rate: float, axes: Sequence[int]) -> Callable[[Any, Any], Any]:
     b = -a * rate * _SELU_LOW
 
     def change(key: Any, x: Any) -> Any:
-        return a * np.where(_kept(key, rate, x.shape, axes), x, _SELU_LOW) + b
+        return a * np.where(_kept(key, rate, x, axes), x, _SELU_LOW) + b
 
     return change
 

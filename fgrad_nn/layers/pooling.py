@@ -12,6 +12,7 @@ from fgrad.errors import ArgumentError, ShapeError, describe
 
 from ..types import Layer, PyTree
 from .making import check_inputs, layer
+from .moments import sum_over
 from .pools import window_max, window_sum
 from .spatial import Padding, Slide, each, slide
 
@@ -199,7 +200,11 @@ def global_avg_pool(dims: int = 2, *, data_format: str = "channels_last") -> Lay
         dims: the number of dimensions of the places.
         data_format: as for `conv`.
     """
-    return _global("global_avg_pool", np.mean, dims, data_format)
+
+    def mean(x: Any, axis: Sequence[int]) -> Any:
+        return sum_over(x, axis) / math.prod(x.shape[a] for a in axis)
+
+    return _global("global_avg_pool", mean, dims, data_format)
 
 
 def global_max_pool(dims: int = 2, *, data_format: str = "channels_last") -> Layer:

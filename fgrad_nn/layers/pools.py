@@ -1,7 +1,8 @@
 """Sums and maxima over windows: primitives, for the layers in `pooling`.
 
-Each goes through the entries of the window, and takes for each entry the slice of the inputs that
-it sees, for all windows at once.
+Sums and maxima are taken along one axis after the other. Their transposes go through the entries
+of the window, and take for each entry the slice of the inputs that it sees, for all windows at
+once; or row by row, where windows lie side by side.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from typing import Any
 import numpy as np
 
 import fgrad
+from fgrad.arrays import is_cupy, namespace
 
-from ..masks import select
+from ..masks import given, select
 from .windows import Form, pad, under
+
+#: Entries that are done at a time, so that what is between two axes stays in the cache.
+CHUNK = 1 << 17
 
 
 def _entries(x: Any, form: Form, window: Sequence[int], value: Any = 0) -> Any:
@@ -43,16 +48,40 @@ def _spread(
         k == s and p * s == n for k, s, p, n in zip(window, form.strides, places, wide, strict=True)
     )
     make = np.empty_like if covered else np.zeros_like
-    out = make(like, order="C", shape=(like.shape[0], *wide, like.shape[-1]))
+    room = make(like, order="C", shape=(like.shape[0], *wide, like.shape[-1]))
     for i, (k, term) in enumerate(zip(np.ndindex(*window), terms, strict=True)):
-        place = out[(slice(None), *under(k, slice(0, places[0]), places, form))]
+        place = room[(slice(None), *under(k, slice(0, places[0]), places, form))]
         if apart and masks is not None:  # each number is in one window at most
             select(term, masks[i], out=place)
         elif apart:
             place[...] = term
         else:
             place += term if masks is None else select(term, masks[i])
-    return np.ascontiguousarray(pad(out, [(-lo, -hi) for lo, hi in form.padding]))
+    return namespace(room).ascontiguousarray(pad(room, [(-lo, -hi) for lo, hi in form.padding]))
+
+
+def _fold(f: Any, x: Any, form: Form, window: Sequence[int], value: Any, out: Any) -> Any:
+    """A ufunc over the entries of each window, along one axis after the other."""
+    places = form.places(x.shape[1:-1], window)
+    if out is None:
+        out = np.empty_like(x, order="C", shape=(x.shape[0], *places, x.shape[-1]))
+    step = max(1, CHUNK * x.shape[0] // max(x.size, 1))
+    for i in range(0, x.shape[0], step):
+        part, to = pad(x[i : i + step], form.padding, value), out[i : i + step]
+        for axis, (n, k, s, d) in enumerate(
+            zip(places, window, form.strides, form.dilation, strict=True), 1
+        ):
+            seen = [
+                part[(slice(None),) * axis + (slice(j * d, j * d + (n - 1) * s + 1, s),)]
+                for j in range(k)
+            ]
+            part = seen[0]
+            for j, other in enumerate(seen[1:]):
+                place = to if axis == len(window) else part if j else None
+                part = f(part, other, out=place)
+        if part is not to:
+            to[...] = part
+    return out
 
 
 def _merged(
@@ -68,14 +97,8 @@ def _merged(
 
 
 # ------------------------------------------------------------------ sums
-def _window_sum(x: Any, *, form: Form, lengths: Any, window: Any) -> Any:
-    out = None
-    for part in _entries(x, form, window):
-        if out is None:
-            out = np.array(part, order="C", copy=True)
-        else:
-            out += part
-    return out
+def _window_sum(x: Any, *, form: Form, lengths: Any, window: Any, out: Any = None) -> Any:
+    return _fold(np.add, x, form, window, 0, out)
 
 
 def _window_sum_back(g: Any, *, form: Form, lengths: Any, window: Any) -> Any:
@@ -84,7 +107,7 @@ def _window_sum_back(g: Any, *, form: Form, lengths: Any, window: Any) -> Any:
 
 window_sum: Callable[..., Any] = fgrad.linear(
     _window_sum, lambda g, x, **params: window_sum_back(g, **params),
-    batch=_merged, name="window_sum",
+    batch=_merged, name="window_sum", writes=True,
 )(lambda x, *, form, lengths, window: (
     (x,), {"form": form, "lengths": lengths, "window": window}
 ))  # fmt: skip
@@ -125,14 +148,8 @@ def _lowest(x: Any) -> Any:
     return -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
 
 
-def _window_max(x: Any, *, form: Form, lengths: Any, window: Any) -> Any:
-    out = None
-    for part in _entries(x, form, window, _lowest(x)):
-        if out is None:
-            out = np.array(part, order="C", copy=True)
-        else:
-            np.maximum(out, part, out=out)
-    return out
+def _window_max(x: Any, *, form: Form, lengths: Any, window: Any, out: Any = None) -> Any:
+    return _fold(np.maximum, x, form, window, _lowest(x), out)
 
 
 def _ties(x: Any, top: Any, form: Form, window: Any) -> tuple[list[Any], Any]:
@@ -142,7 +159,7 @@ def _ties(x: Any, top: Any, form: Form, window: Any) -> tuple[list[Any], Any]:
     """
     hits = [np.equal(part, top) for part in _entries(x, form, window, _lowest(x))]
     found = functools.reduce(np.logical_or, hits)
-    if sum(map(np.count_nonzero, hits)) == np.count_nonzero(found):
+    if not is_cupy(x) and sum(map(np.count_nonzero, hits)) == np.count_nonzero(found):
         return hits, None
     count = hits[0].astype(np.uint8 if len(hits) < 256 else np.int64)
     for hit in hits[1:]:
@@ -159,11 +176,45 @@ def _window_pick(t: Any, x: Any, top: Any, *, form: Form, lengths: Any, window: 
     return out if count is None else out / count.astype(t.dtype)
 
 
-def _window_pick_back(g: Any, x: Any, top: Any, *, form: Form, lengths: Any, window: Any) -> Any:
+def _window_pick_back(
+    g: Any, x: Any, top: Any, *, form: Form, lengths: Any, window: Any, out: Any = None
+) -> Any:
     """The transpose: g goes to the greatest entry of each window, in parts if there are several."""
+    if out is None:
+        out = np.empty_like(g, order="C", shape=x.shape)
+    apart = _lie_side_by_side(form, lengths, window) and not is_cupy(x)  # which would have to wait
+    if apart and _pick_back_rows(g, x, top, window, out):
+        return out
     hits, count = _ties(x, top, form, window)
     share = g if count is None else g / count.astype(g.dtype)
-    return _spread((share for _ in hits), share, form, lengths, window, hits)
+    return given(_spread((share for _ in hits), share, form, lengths, window, hits), out)
+
+
+def _lie_side_by_side(form: Form, lengths: Sequence[int], window: Sequence[int]) -> bool:
+    """Whether each number is in exactly one window."""
+    return not any(map(any, form.padding)) and all(
+        d == 1 and k == s and n % k == 0
+        for d, k, s, n in zip(form.dilation, window, form.strides, lengths, strict=True)
+    )
+
+
+def _pick_back_rows(g: Any, x: Any, top: Any, window: Sequence[int], out: Any) -> bool:
+    """`_window_pick_back` of windows side by side; False where a window has more tops, or none.
+
+    Each row of windows is stretched to the length of the rows of x, and compared with these.
+    """
+    step, found = max(1, CHUNK * x.shape[0] // max(x.size, 1)), 0
+    for i in range(0, x.shape[0], step):
+        images = slice(i, i + step)
+        high, share = top[images], g[images]
+        for axis, k in enumerate(window[1:], 2):
+            high, share = np.repeat(high, k, axis), np.repeat(share, k, axis)
+        for j in range(window[0]):
+            hit = np.equal(x[images, j :: window[0]], high)
+            found += int(np.count_nonzero(hit))
+            select(share, hit, out[images, j :: window[0]])
+    # A NaN, which equals nothing, could make up for a tie.
+    return found == top.size and not np.isnan(np.max(top, initial=0))
 
 
 window_pick: Callable[..., Any] = fgrad.linear(
@@ -174,12 +225,12 @@ window_pick: Callable[..., Any] = fgrad.linear(
 ))  # fmt: skip
 window_pick_back: Callable[..., Any] = fgrad.linear(
     _window_pick_back, lambda c, g, x, top, **params: (window_pick(c, x, top, **params),),
-    batch=_merged, name="window_pick_back", operands=1,
+    batch=_merged, name="window_pick_back", operands=1, writes=True,
 )(lambda g, x, top, *, form, lengths, window: (
     (g, x, top), {"form": form, "lengths": lengths, "window": window}
 ))  # fmt: skip
 window_max = fgrad.primitive(
-    _window_max, name="window_max", batch=_merged,
+    _window_max, name="window_max", batch=_merged, writes=True,
     jvp=lambda ts, ans, x, **params: window_pick(ts[0], x, ans, **params),
     vjp=[lambda g, ans, x, **params: window_pick_back(g, x, ans, **params)],
 )(lambda x, *, form, lengths, window: (

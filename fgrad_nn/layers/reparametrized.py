@@ -15,6 +15,7 @@ from fgrad.errors import ArgumentError, ShapeError, TreeError, describe
 from ..types import AnyLayer, Layer, PyTree, StatefulLayer
 from .making import count, keywords, shape_of, signed, stateful_layer, take, wrong_tree
 from .members import wrapped
+from .moments import sum_over
 from .wrappers import rewrap
 
 
@@ -51,7 +52,7 @@ def weight_norm(layer: Any, *, parameter: str = "weight") -> AnyLayer:
     inner = wrapped(layer, "weight_norm")
 
     def size(v: Any) -> Any:
-        return np.sqrt(np.sum(np.square(v), axis=tuple(range(v.ndim - 1))))
+        return np.sqrt(sum_over(np.square(v), tuple(range(v.ndim - 1))))
 
     def init(key: Any, input_shape: Any, dtype: Any = np.float64) -> tuple[Any, PyTree]:
         out, params = inner.init(key, input_shape, dtype)

@@ -9,8 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-#: So many bytes of windows are made at a time: about what a core has as its second-level cache.
-CHUNK = 1 << 21
+from fgrad.arrays import is_cupy, namespace
+
+#: So many bytes of windows are made at a time: less than a core's second-level cache.
+CHUNK = 1 << 19
+#: On a device, where few and large products are quick.
+LARGE_CHUNK = 1 << 28
 
 
 class Form(NamedTuple):
@@ -35,21 +39,35 @@ def pad(x: Any, padding: Sequence[tuple[int, int]], value: Any = 0) -> Any:
     """x with so many entries of a value around its inner axes; negative widths cut off."""
     if not any(itertools.chain(*padding)):
         return x
-    cut = tuple(slice(max(-lo, 0), -max(-hi, 0) or None) for lo, hi in padding)
-    x = x[(slice(None), *cut)]
-    wide = [(max(lo, 0), max(hi, 0)) for lo, hi in padding]
-    shape = [n + lo + hi for n, (lo, hi) in zip(x.shape[1:-1], wide, strict=True)]
+    shape = [n + lo + hi for n, (lo, hi) in zip(x.shape[1:-1], padding, strict=True)]
     out = np.full_like(x, value, order="C", shape=(x.shape[0], *shape, x.shape[-1]))
-    out[
-        (slice(None), *(slice(lo, lo + n) for n, (lo, _) in zip(x.shape[1:-1], wide, strict=True)))
-    ] = x
+    fill(out, x, padding)
     return out
+
+
+def fill(room: Any, x: Any, padding: Sequence[tuple[int, int]]) -> None:
+    """Write x into the first entries of a room that has so many more around its inner axes."""
+    own, theirs = [slice(x.shape[0])], [slice(None)]
+    for n, (lo, hi) in zip(x.shape[1:-1], padding, strict=True):
+        own.append(slice(max(lo, 0), max(lo, 0) + n + min(lo, 0) + min(hi, 0)))
+        theirs.append(slice(max(-lo, 0), n + min(hi, 0)))
+    room[tuple(own)] = x[tuple(theirs)]
 
 
 def windows(x: Any, window: Sequence[int], form: Form, value: Any = 0) -> Any:
     """A view of the padded x of shape (batch, *places, *window, channels)."""
     n = len(window)
     x = pad(x, form.padding, value)
+    if is_cupy(x):  # whose own waits for the device
+        bare = form._replace(padding=((0, 0),) * n)
+        shape = (x.shape[0], *bare.places(x.shape[1:-1], window), *window, x.shape[-1])
+        first, *inner, last = x.strides
+        steps = [
+            s * by
+            for factors in (form.strides, form.dilation)
+            for s, by in zip(inner, factors, strict=True)
+        ]
+        return namespace(x).lib.stride_tricks.as_strided(x, shape, (first, *steps, last))
     reach = tuple(d * (k - 1) + 1 for k, d in zip(window, form.dilation, strict=True))
     view = np.lib.stride_tricks.sliding_window_view(x, reach, tuple(range(1, n + 1)))
     steps = [slice(None, None, s) for s in form.strides]
@@ -58,16 +76,22 @@ def windows(x: Any, window: Sequence[int], form: Form, value: Any = 0) -> Any:
     return np.moveaxis(view, n + 1, -1)
 
 
-def chunks(batch: int, places: Sequence[int], item: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of the batch and of the first dimension whose windows fit into `CHUNK` bytes."""
+def chunks(
+    batch: int, places: Sequence[int], item: int, like: Any = None
+) -> Iterator[tuple[slice, slice]]:
+    """Slices of the batch and of the first dimension whose windows fit into `CHUNK` bytes.
+
+    Those of CuPy's arrays, such as ``like``, fit into `LARGE_CHUNK`.
+    """
+    size = LARGE_CHUNK if is_cupy(like) else CHUNK
     row = max(1, item * math.prod(places[1:]))
     whole = row * max(1, places[0])
-    if whole <= CHUNK:
-        n = CHUNK // whole
+    if whole <= size:
+        n = size // whole
         for i in range(0, batch, n):
             yield slice(i, min(i + n, batch)), slice(0, places[0])
     else:
-        rows = max(1, CHUNK // row)
+        rows = max(1, size // row)
         for i, j in itertools.product(range(batch), range(0, places[0], rows)):
             yield slice(i, i + 1), slice(j, min(j + rows, places[0]))
 

@@ -44,4 +44,12 @@ from .similarity import hinge_embedding_loss as hinge_embedding_loss
 from .similarity import info_nce as info_nce
 from .similarity import margin_ranking_loss as margin_ranking_loss
 from .similarity import ntxent as ntxent
+from .similarity import pairwise_distance as pairwise_distance
 from .similarity import triplet_margin_loss as triplet_margin_loss
+from .structured import fenchel_young_loss as fenchel_young_loss
+from .structured import multiclass_perceptron_loss as multiclass_perceptron_loss
+from .structured import multiclass_sparsemax_loss as multiclass_sparsemax_loss
+from .structured import multilabel_margin_loss as multilabel_margin_loss
+from .structured import multilabel_soft_margin_loss as multilabel_soft_margin_loss
+from .structured import ranking_softmax_loss as ranking_softmax_loss
+from .structured import sparsemax_loss as sparsemax_loss

@@ -9,6 +9,7 @@ import numpy as np
 from fgrad.errors import ShapeError, describe
 
 from ..activations import log_sigmoid
+from ..layers.moments import sum_over
 from .checking import inside, like, positive, reduced, shares, signs
 
 _FROM_LOGITS = "for logits there is sigmoid_binary_cross_entropy"
@@ -234,7 +235,7 @@ def _overlap(
             "add an axis of length one for a single class: p[..., None]",
         )
     axes = tuple(range(1, p.ndim - 1))
-    tp = np.sum(p * t, axis=axes)
-    fp, fn = np.sum(p, axis=axes) - tp, np.sum(t, axis=axes) - tp
+    tp = sum_over(p * t, axes)
+    fp, fn = sum_over(p, axes) - tp, sum_over(t, axes) - tp
     values = 1 - (tp + smooth) / (tp + alpha * fp + beta * fn + smooth)
     return reduced(name, values, weights, reduction)

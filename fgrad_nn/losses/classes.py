@@ -9,6 +9,7 @@ import numpy as np
 from fgrad.errors import ArgumentError, ShapeError, describe
 
 from ..activations import log_softmax
+from ..label_entropy import label_cross_entropy
 from ..layers.making import fraction
 from .checking import (
     counted,
@@ -81,9 +82,11 @@ def softmax_cross_entropy_with_integer_labels(
     """
     name = "softmax_cross_entropy_with_integer_labels"
     labels, seen = integer_labels(name, logits, labels, ignore_index)
-    return _likelihood(
-        name, log_softmax(logits), labels, seen, label_smoothing, class_weights, weights, reduction
-    )
+    smoothing = fraction(label_smoothing, name, "label_smoothing")
+    log_p = log_softmax(logits) if smoothing else None
+    values = label_cross_entropy(logits, labels) if log_p is None else -picked(log_p, labels)
+    each = _class_weights(name, class_weights, logits)
+    return _likelihood(name, values, log_p, labels, seen, smoothing, each, weights, reduction)
 
 
 def nll_loss(
@@ -99,19 +102,18 @@ def nll_loss(
         log_probabilities: of shape (..., classes), such as `log_softmax` makes.
         labels, class_weights, ignore_index, weights, reduction: as for `cross_entropy`.
     """
-    labels, seen = integer_labels("nll_loss", log_probabilities, labels, ignore_index)
-    return _likelihood(
-        "nll_loss", log_probabilities, labels, seen, 0.0, class_weights, weights, reduction
-    )
+    name = "nll_loss"
+    labels, seen = integer_labels(name, log_probabilities, labels, ignore_index)
+    values = -picked(log_probabilities, labels)
+    each = _class_weights(name, class_weights, log_probabilities)
+    return _likelihood(name, values, None, labels, seen, 0.0, each, weights, reduction)
 
 
 def _likelihood(
-    name: str, log_p: Any, labels: Any, seen: Any, smoothing: float, class_weights: Any,
+    name: str, values: Any, log_p: Any, labels: Any, seen: Any, smoothing: float, each: Any,
     weights: Any, reduction: str,
 ) -> Any:  # fmt: skip
-    smoothing = fraction(smoothing, name, "label_smoothing")
-    each = _class_weights(name, class_weights, log_p)
-    values = -picked(log_p, labels)
+    """Minus log probabilities, weighted; with smoothing, the log probabilities of all classes."""
     amounts = None if each is None else np.take(each, labels, axis=0)
     values = values if amounts is None else values * amounts
     if smoothing:

@@ -92,6 +92,25 @@ def _distance(a: Any, b: Any, p: float = 2.0) -> Any:
     return np.linalg.norm(a - b, ord=p, axis=-1)
 
 
+def pairwise_distance(x1: Any, x2: Any, *, p: float = 2.0, keepdims: bool = False) -> Any:
+    """The p-norm of differences along the last axis; it isn't reduced.
+
+    PyTorch adds 1e-6 to differences, for their slope at 0; here that is 0, and nothing is added.
+
+    >>> pairwise_distance(np.array([[3.0, 0.0]]), np.array([[0.0, 4.0]]))
+    array([5.])
+
+    Args:
+        x1, x2: vectors of shape (..., features).
+        p: of the norm.
+        keepdims: whether the last axis stays, with length one.
+    """
+    a, b = same("pairwise_distance", x1, x2)
+    _features("pairwise_distance", a)
+    d = _distance(a, b, p)
+    return np.expand_dims(d, -1) if keepdims else d
+
+
 def contrastive_loss(
     x1: Any, x2: Any, targets: Any, *, margin: float = 1.0, weights: Any = None,
     reduction: str = "mean",

@@ -119,6 +119,25 @@ def hinges(s: Any, k: int, power: int) -> float:
     return sum(max(0, 0.5 - s[k] + v) ** power for j, v in enumerate(s) if j != k) / 3
 
 
+def pairs_of_labels(s: Any, y: Any) -> float:
+    right, wrong = s[y == 1], s[y == 0]
+    return math.fsum(max(0, 0.5 - (a - b)) for a in right for b in wrong) / len(s)
+
+
+def sparse(s: Any, k: int) -> float:
+    """Martins & Astudillo 2016, equation 17, with the threshold found by bisection."""
+    low, high = min(s) - 1, max(s)
+    for _ in range(100):
+        tau = (low + high) / 2
+        low, high = (tau, high) if sum(max(x - tau, 0) for x in s) > 1 else (low, tau)
+    return math.fsum((x * x - tau * tau) / 2 for x in s if x > tau) + 0.5 - s[k]
+
+
+def sparse_binary(x: float, y: float) -> float:
+    s = x if y else -x
+    return 0 if s >= 1 else -s if s <= -1 else (s - 1) ** 2 / 4
+
+
 BOTH = (real(), real())
 SCORES = (real(), classes)
 PAIRS = (real(), real())
@@ -208,6 +227,30 @@ CASES = {
     "soft_margin_loss": Case(
         ls.soft_margin_loss, (real(), signs()), lambda x, y: math.log(1 + math.exp(-x * y))
     ),
+    "multilabel_soft_margin_loss": Case(
+        ls.multilabel_soft_margin_loss, (real(), bits()),
+        lambda x, y: -math.fsum(math.log(sigma(v)) for v in np.where(y, x, -x)) / 3, True,
+    ),
+    "multilabel_margin_loss": Case(
+        ls.multilabel_margin_loss, (real(), bits()), pairs_of_labels, True,
+        options={"margin": 0.5},
+    ),
+    "multiclass_perceptron_loss": Case(
+        ls.multiclass_perceptron_loss, SCORES, lambda s, k: max(s) - s[k], True
+    ),
+    "ranking_softmax_loss": Case(
+        ls.ranking_softmax_loss, (real(), unit()), entropy, True, active=(0, 1)
+    ),
+    "fenchel_young_loss": Case(
+        ls.fenchel_young_loss, (real(), simplex), lambda x, p: math.fsum(x**2) / 2 - x @ p, True,
+        options={}, active=(0, 1),
+    )._replace(
+        loss=lambda x, p, **more: ls.fenchel_young_loss(
+            lambda s: 0.5 * np.sum(np.square(s), axis=-1), x, p, **more
+        )
+    ),
+    "multiclass_sparsemax_loss": Case(ls.multiclass_sparsemax_loss, SCORES, sparse, True),
+    "sparsemax_loss": Case(ls.sparsemax_loss, (real((4, 3), 2.0), bits()), sparse_binary),
     "cosine_distance": Case(
         ls.cosine_distance, PAIRS, lambda a, b: 1 - cosine(a, b), True, active=(0, 1)
     ),

@@ -56,6 +56,13 @@ OPTIMIZERS = {
     "polyak_sgd": lambda rate: opts.polyak_sgd(scaling=rate, max_learning_rate=5.0),
     "schedule_free_sgd": opts.schedule_free_sgd,
     "schedule_free_adamw": lambda rate: opts.schedule_free_adamw(rate, 3),
+    "dog": lambda rate: opts.dog(10 * rate, 0.1),
+    "dowg": lambda rate: opts.dowg(10 * rate, 0.1),
+    "dadapt_adamw": lambda rate: opts.dadapt_adamw(10 * rate, estim_lr0=0.05),
+    "prodigy": lambda rate: opts.prodigy(10 * rate, estim_lr0=0.05),
+    "cocob": lambda rate: opts.cocob(10 * rate, alpha=10.0),
+    "madgrad": opts.madgrad,
+    "momo": lambda rate: opts.momo(rate, adapt_lower_bound=True),
     "noisy_sgd": lambda rate: opts.noisy_sgd(rate, key=random.key(0)),
     "MultiSteps": lambda rate: opts.MultiSteps(opts.adam(rate), 2),
     "apply_if_finite": lambda rate: opts.apply_if_finite(opts.adam(rate), 2),
@@ -97,7 +104,7 @@ OPTIMIZERS = {
 }
 
 #: Rules that have no meaning for complex numbers, and say so.
-REAL_ONLY = {"sm3", "rprop", "sophia"}
+REAL_ONLY = {"sm3", "rprop", "sophia", "cocob"}
 
 
 def some_params(dtype=np.float64):

@@ -146,6 +146,6 @@ def test_predictions_that_are_integers_are_refused(case):
 def test_every_loss_is_among_the_cases():
     made = {name.split(",")[0] for name in CASES}
     elsewhere = {"ctc_loss", "info_nce", "ntxent", "cosine_similarity", "smooth_labels"}
-    elsewhere |= {"dice_loss", "tversky_loss"}
+    elsewhere |= {"dice_loss", "tversky_loss", "pairwise_distance"}
     public = {name for name, f in vars(ls).items() if callable(f) and not name.startswith("_")}
     assert public - made == elsewhere

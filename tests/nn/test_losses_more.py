@@ -10,7 +10,10 @@ import pytest
 
 import fgrad
 import fgrad_nn as nn
+from fgrad.errors import DtypeError, ShapeError
 from fgrad.testing import check_grads
+from fgrad_nn import losses as ls
+from fgrad_nn import sparsemax
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(6, 4))
@@ -220,3 +223,46 @@ def test_ctc_of_what_cannot_be_spelled():
     assert np.all(grad[1] != 0)
     extreme = np.array([[[1e4, -1e4, 0.0], [-1e4, 1e4, 0.0]]])
     assert np.all(np.isfinite(fgrad.grad(nn.ctc_loss)(extreme, np.array([[1]]))))
+
+
+def test_items_that_fill_a_list_up_do_not_count():
+    x, y = np.array([[1.0, 2.0, 3.0]]), np.array([[0.5, 0.0, 2.0]])
+    mask = np.array([[True, True, False]])
+    got, slope = fgrad.value_and_grad(lambda x: ls.ranking_softmax_loss(x, y, where=mask))(x)
+    np.testing.assert_allclose(got, ls.ranking_softmax_loss(x[:, :2], y[:, :2]))
+    assert slope[0, 2] == 0
+    dirty = np.where(mask, x, np.inf)
+    np.testing.assert_allclose(ls.ranking_softmax_loss(dirty, y, where=mask), got)
+    assert ls.ranking_softmax_loss(x, y, where=np.zeros_like(mask)) == 0
+    with pytest.raises(DtypeError, match=r"where= as booleans(.|\n)*int64(.|\n)*astype\(bool\)"):
+        ls.ranking_softmax_loss(x, y, where=mask.astype(int))
+
+
+def test_distances_of_pairs():
+    x = np.array([[1.0, 2.0], [0.0, 0.0]])
+    np.testing.assert_allclose(ls.pairwise_distance(x, 0 * x, p=1), [3, 0])
+    assert ls.pairwise_distance(x, x, keepdims=True).shape == (2, 1)
+    slope = fgrad.grad(lambda x: np.sum(ls.pairwise_distance(x, np.zeros_like(x))))(x)
+    np.testing.assert_allclose(slope, [x[0] / np.sqrt(5), [0, 0]])
+    with pytest.raises(ShapeError, match="vectors along the last axis"):
+        ls.pairwise_distance(np.float64(1.0), np.float64(2.0))
+
+
+def test_weights_of_classes_with_several_labels():
+    x, y, w = np.array([[0.3, -1.0]]), np.array([[1, 0]]), np.array([2.0, 0.5])
+    each = ls.sigmoid_binary_cross_entropy(x, y, reduction="none")
+    got = ls.multilabel_soft_margin_loss(x, y, class_weights=w)
+    np.testing.assert_allclose(got, np.mean(each * w))
+    with pytest.raises(ShapeError, match=r"a weight for each of 2 classes(.|\n)*\(classes,\)"):
+        ls.multilabel_soft_margin_loss(x, y, class_weights=np.ones(3))
+
+
+def test_a_potential_gives_one_value_for_each_sample():
+    x = np.ones((2, 3))
+    with pytest.raises(ShapeError, match=r"one value for each(.|\n)*\(2, 3\)(.|\n)*last axis"):
+        ls.fenchel_young_loss(np.square, x, x)
+    with pytest.raises(ShapeError, match=r"an axis of classes(.|\n)*float64"):
+        ls.multilabel_margin_loss(np.float64(1.0), 1)
+    slope = fgrad.grad(lambda x: np.sum(ls.multiclass_sparsemax_loss(x, np.array([0]))))
+    z = np.array([[0.2, 0.0, -2.0]])
+    np.testing.assert_allclose(slope(z), sparsemax(z) - [[1, 0, 0]])
