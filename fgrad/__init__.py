@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import typing as _typing
 from importlib import import_module as _import_module
-from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from . import errors as errors
@@ -46,7 +46,7 @@ from .rules import multilinear as multilinear
 from .rules import primitive as primitive
 from .stage import make_graph as make_graph
 
-if _TYPE_CHECKING:  # what is imported when it is first asked for, as `_LATER` says it too
+if _typing.TYPE_CHECKING:  # what is imported when it is first asked for, as `_LATER` says it too
     from . import checkpoint_policies as checkpoint_policies
     from . import debug as debug
     from . import numpy as numpy
@@ -56,6 +56,7 @@ if _TYPE_CHECKING:  # what is imported when it is first asked for, as `_LATER` s
     from .callbacks import pure_callback as pure_callback
     from .checkpointing import checkpoint as checkpoint
     from .checkpointing import checkpoint_name as checkpoint_name
+    from .compiler.backends import jit_backend as jit_backend
     from .compiler.jitted import jit as jit
     from .control import associative_scan as associative_scan
     from .control import cond as cond
@@ -83,8 +84,8 @@ if _TYPE_CHECKING:  # what is imported when it is first asked for, as `_LATER` s
     from .solutions import custom_linear_solve as custom_linear_solve
     from .solutions import custom_root as custom_root
     from .solutions import fixed_point as fixed_point
-    from .solutions import implicit as implicit
     from .solutions import root as root
+    from .solutions.implicit import implicit as implicit
     from .taylor import jet as jet
 
     __version__: str
@@ -95,6 +96,7 @@ _LATER: dict[str, tuple[str, ...]] = {
     "blackbox": ("external",),
     "callbacks": ("io_callback", "pure_callback"),
     "checkpointing": ("checkpoint", "checkpoint_name"),
+    "compiler.backends": ("jit_backend",),
     "compiler.jitted": ("jit",),
     "control": ("associative_scan", "cond", "fori_loop", "map", "scan", "switch", "while_loop"),
     "conversion": ("closure_convert",),
@@ -107,16 +109,15 @@ _LATER: dict[str, tuple[str, ...]] = {
     "linearization": ("linear_transpose", "linearize"),
     "scopes": ("named_scope",),
     "shapes": ("ShapeDtypeStruct", "eval_shape"),
-    "solutions": (
-        "argmin", "custom_linear_solve", "custom_root", "fixed_point", "implicit", "root",
-    ),
+    "solutions": ("argmin", "custom_linear_solve", "custom_root", "fixed_point", "root"),
+    "solutions.implicit": ("implicit",),
     "taylor": ("jet",),
 }  # fmt: skip
 _SUBMODULES = frozenset({"checkpoint_policies", "debug", "numpy", "random"})
 _HOMES = {name: module for module, names in _LATER.items() for name in names}
 
 
-if not _TYPE_CHECKING:  # to type checkers it would say that fgrad has every name
+if not _typing.TYPE_CHECKING:  # to type checkers it would say that fgrad has every name
 
     def __getattr__(name: str) -> _Any:
         if name in _HOMES:

@@ -16,7 +16,7 @@ from . import tree
 from .arrays import aval, shape_of
 from .checks import say
 from .control import map as map_
-from .core import Params, Primitive, Tracer, bind, is_traceable, rerun
+from .core import Params, Primitive, Tracer, bind, home, is_traceable, rerun
 from .custom_rules import Leaves, moving_leaves
 from .customized import Call, Custom
 from .derivatives import jvp, vjp
@@ -86,7 +86,8 @@ def vmap_primitive(name: str, run: Run, mapped: Mapped) -> Primitive:
 
         p = vmap_primitive(f"{name}_jvp", lambda *ys: push(run, ys), for_all)
         directions = [
-            np.zeros(shape_of(xs[i]), aval(xs[i]).dtype) if ts[i] is None else ts[i] for i in moving
+            home(xs[i]).zeros(shape_of(xs[i]), aval(xs[i]).dtype) if ts[i] is None else ts[i]
+            for i in moving
         ]
         outs = bind(p, [*xs, *directions], {})
         tangents: list[Any] = [None] * count
@@ -104,7 +105,8 @@ def vmap_primitive(name: str, run: Run, mapped: Mapped) -> Primitive:
     def backward(active: Any, g: Any, residuals: Any, operands: Leaves, params: Params) -> Any:
         pullback, answers, *xs = residuals
         n, moving = len(operands), moving_leaves(operands)
-        gs = [g.get(k, np.zeros(answers[k].shape, answers[k].dtype))
+        host = home(*g.values())
+        gs = [g.get(k, host.zeros(answers[k].shape, answers[k].dtype))
               for k in moving_leaves(answers)]  # fmt: skip
 
         def pull(*ys: Any) -> Leaves:

@@ -11,7 +11,7 @@ from . import tree
 from .arrays import INEXACT, Aval, aval
 from .batch import vmap
 from .checks import say
-from .core import Params, Primitive, bind
+from .core import Params, Primitive, bind, home
 from .custom_rules import moving_leaves
 from .customized import Call, Custom
 from .derivatives import vjp
@@ -88,7 +88,8 @@ def _recorded(name: str, rule: Any, call: Call, ys: Leaves) -> tuple[list[Any], 
     likes = [aval(y) for y in ys]
     moving = [a for a in likes if a.dtype.kind in INEXACT]
     trace = Stage(f"custom_gradient of {name}", rule)
-    gs = [trace.tracer(np.ones(a.shape, a.dtype)) for a in moving]
+    host = home(*ys)
+    gs = [trace.tracer(host.ones(a.shape, a.dtype)) for a in moving]
     try:
         cts = rule(call.cotangents(gs))
         if call.structure.num_children == 1 and not isinstance(cts, tuple):
@@ -127,7 +128,10 @@ def _recorded(name: str, rule: Any, call: Call, ys: Leaves) -> tuple[list[Any], 
 
 def _filled(ts: Leaves, avals: Sequence[Aval]) -> list[Any]:
     """Zeros in place of what is missing."""
-    return [np.zeros(a.shape, a.dtype) if t is None else t for t, a in zip(ts, avals, strict=True)]
+    host = home(*ts)
+    return [
+        host.zeros(a.shape, a.dtype) if t is None else t for t, a in zip(ts, avals, strict=True)
+    ]
 
 
 def _primitive(name: str, run: Callable[..., Any], fwd: Forward) -> Primitive:

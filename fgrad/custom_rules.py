@@ -17,7 +17,7 @@ import numpy as np
 from . import tree
 from .arrays import INEXACT, aval, shape_of
 from .batch import vmap
-from .core import Params, Primitive, bind
+from .core import Params, Primitive, bind, home
 from .customized import Call, Custom
 from .derivatives import vjp
 from .errors import ArgumentError, NoRuleError
@@ -32,7 +32,7 @@ def moving_leaves(leaves: Leaves) -> list[int]:
 
 
 def _zeros(leaves: Leaves, moving: Sequence[int]) -> list[Any]:
-    return [np.zeros(shape_of(leaves[i]), aval(leaves[i]).dtype) for i in moving]
+    return [home(leaves[i]).zeros(shape_of(leaves[i]), aval(leaves[i]).dtype) for i in moving]
 
 
 def _filled(tangents: Leaves, leaves: Leaves, moving: Sequence[int]) -> list[Any]:

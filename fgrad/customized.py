@@ -7,12 +7,10 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import numpy as np
-
 from . import tree
 from .arrays import INEXACT, PYTHON_SCALARS, aval, shape_of
 from .checks import check_like, say
-from .core import Primitive, Tracer, bind, check_function, full_lower, is_traceable
+from .core import Primitive, Tracer, bind, check_function, full_lower, home, is_traceable
 from .errors import ArgumentError, DtypeError, TracerConversionError, describe
 
 
@@ -170,7 +168,7 @@ class Call:
         for path, t, y in zip(self.out.accessors(), ts, ys, strict=True):
             if aval(y).dtype.kind in INEXACT:
                 if t is None:
-                    t = np.zeros(shape_of(y), aval(y).dtype)
+                    t = home(y).zeros(shape_of(y), aval(y).dtype)
                 out.append(self._like(t, y, "tangent", tree.path_str(path)))
         return out
 
@@ -200,7 +198,7 @@ class Call:
             )  # fmt: skip
             for path, c, a in zip(structure.accessors(), flat, leaves, strict=True):
                 if a.dtype.kind in INEXACT:
-                    c = np.zeros(a.shape, a.dtype) if c is None else c
+                    c = home(*tree.leaves(cts)).zeros(a.shape, a.dtype) if c is None else c
                     out.append(self._like(c, a, "cotangent", f"[{k}]{tree.path_str(path)}"))
         return out
 

@@ -11,7 +11,7 @@ import numpy as np
 from . import tree
 from .arrays import INEXACT, PYTHON_SCALARS, aval, shape_of
 from .checks import check_like, pair
-from .core import Refusing, check_function, rerun, watcher
+from .core import Refusing, check_function, home, rerun, watcher
 from .derivatives import pull_back, push_forward
 from .errors import ArgumentError, describe, name_of
 from .graph import Graph
@@ -110,7 +110,7 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
         value, t, aux = push_forward("linearize", with_aux, primals, tangents, has_aux=True)
         return t
 
-    zeros = tree.map(lambda x: np.zeros(shape_of(x), aval(x).dtype), primals)
+    zeros = tree.map(lambda x: home(x).zeros(shape_of(x), aval(x).dtype), primals)
     graph = make_graph(push)(*zeros)
     value, aux = tree.map(_known, (value, aux))
     derivative = Linearized(graph, f, primals, value)
@@ -138,7 +138,7 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., Any]
         ArgumentError: ``f`` isn't linear, as three more calls of it on random numbers show.
     """
     check_function(f, "linear_transpose", direct=True)
-    zeros = tree.map(lambda x: np.zeros(shape_of(x), aval(x).dtype), primals)
+    zeros = tree.map(lambda x: home(x).zeros(shape_of(x), aval(x).dtype), primals)
     y, pullback = pull_back("linear_transpose", f, zeros)
     for path, leaf in tree.leaves_with_path(y):
         value = known(leaf)
@@ -158,9 +158,10 @@ def _check_linear(f: Callable[..., Any], like: Any) -> None:
     rng = np.random.default_rng(0)
 
     def draw(x: Any) -> Any:
-        x = np.asarray(x)
-        parts = rng.normal(size=(2, *x.shape))
-        return (parts[0] + 1j * parts[1] if x.dtype.kind == "c" else parts[0]).astype(x.dtype)
+        a = aval(x)
+        parts = rng.normal(size=(2, *a.shape))
+        drawn = (parts[0] + 1j * parts[1] if a.dtype.kind == "c" else parts[0]).astype(a.dtype)
+        return home(x).asarray(drawn)
 
     u, v = tree.map(draw, like), tree.map(draw, like)
     mixed = tree.map(lambda a, b: (b - 2 * a).astype(a.dtype), u, v)

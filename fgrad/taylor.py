@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arrays import INEXACT, aval, ndarray, shape_of
+from .arrays import INEXACT, aval, is_cupy, ndarray, shape_of
 from .checks import check_arrays, check_like, run, say
 from .core import Tracer, check_function
 from .errors import ArgumentError, DtypeError, describe
@@ -203,6 +203,8 @@ def _leave(trace: Taylor, y: Any, order: int, scaled: bool, given: set[int]) -> 
             pass
         elif not hasattr(value, "dtype"):
             c = complex(c) if isinstance(value, complex) else type(value)(c)
+        elif is_cupy(value):
+            c = c.copy() if c.base is not None or id(c) in given else c
         elif type(value) is not ndarray:
             c = value.dtype.type(c)
         elif type(c) is not ndarray or c.base is not None or id(c) in given:
