@@ -15,7 +15,6 @@ assert one_thread.DONE  # its import comes before NumPy's
 
 import argparse  # noqa: E402
 import json  # noqa: E402
-import math  # noqa: E402
 import os  # noqa: E402
 import platform  # noqa: E402
 import subprocess  # noqa: E402
@@ -25,9 +24,10 @@ from collections.abc import Callable, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from itertools import pairwise  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import Any, NamedTuple  # noqa: E402
+from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
+from network_costs import Network, allreduce, fit  # noqa: E402
 
 import fgrad_nn as nn  # noqa: E402
 from fgrad import random, tree  # noqa: E402
@@ -38,50 +38,12 @@ PAGE = Path(__file__).parent.parent / "docs" / "distributed.md"
 BEGIN, END = "<!-- {0}:begin -->", "<!-- {0}:end -->"
 SIZES = [8, 8_000, 80_000, 800_000, 8_000_000]
 #: Name -> units of each layer, batch of all ranks together.
-NETWORKS = {"pulsars": ((8, 25, 10, 2), 128), "digits": ((784, 512, 512, 10), 512)}
+NETWORKS = {"pulsars": ((8, 25, 10, 2), 128), "digits": ((784, 512, 512, 10), 2048)}
 RANKS = (1, 2, 4, 8, 16)
-
-
-class Network(NamedTuple):
-    """A way between machines."""
-
-    name: str
-    alpha: float
-    """Seconds a message takes, however short."""
-    beta: float
-    """Seconds for each further octet."""
 
 
 #: Ten gigabits a second, and a round trip through the kernel's network code. Not measured here.
 ETHERNET = Network("10 Gbit Ethernet (assumed)", 30e-6, 0.8e-9)
-
-
-# ------------------------------------------------------------------ the model
-def allreduce(network: Network, gamma: float, ranks: int, octets: int) -> float:
-    """Seconds of a sum over ranks.
-
-    Thakur, Rabenseifner & Gropp 2005, "Optimization of collective communication operations in
-    MPICH", section 4.5: recursive doubling for short messages, a reduce-scatter and an all-gather
-    for long ones, whichever is quicker.
-
-    Args:
-        network: between any two ranks.
-        gamma: seconds to add an octet to another.
-        ranks: how many there are.
-        octets: the length of the message.
-    """
-    steps, share = math.ceil(math.log2(ranks)), (ranks - 1) / ranks
-    short = steps * (network.alpha + octets * (network.beta + gamma))
-    long = 2 * steps * network.alpha + share * octets * (2 * network.beta + gamma)
-    return min(short, long)
-
-
-def fit(sizes: Sequence[int], seconds: Sequence[float]) -> tuple[float, float]:
-    """The latency and the time of an octet: of least relative squares, none below zero."""
-    weights = 1 / np.asarray(seconds)
-    a = np.stack([np.ones(len(sizes)), np.asarray(sizes, float)], axis=1) * weights[:, None]
-    alpha, beta = np.linalg.lstsq(a, np.ones(len(sizes)))[0]
-    return max(float(alpha), 0.0), max(float(beta), 0.0)
 
 
 # ------------------------------------------------------------------ measuring, on each rank
@@ -138,20 +100,27 @@ def measure(seconds: float) -> dict[str, Any]:
     }  # fmt: skip
     for name, (_, batch) in NETWORKS.items():
         out[name] = least(step_of(name, comm, batch // 2), comm, 4 * seconds)
-    alone = comm.split(0 if comm.rank == 0 else None)
-    if alone is not None:  # one process computes, while the others wait
-        for name, (units, batch) in NETWORKS.items():
-            out[f"{name} alone"] = [
-                least(step_of(name, None, batch // ranks), alone, 4 * seconds) for ranks in RANKS
-            ]
-            pairs = pairwise(units)
-            out[f"{name} octets"] = 4 * sum(a * b + b for a, b in pairs)
-    comm.barrier()
     return out
 
 
-def overlap(raw: Any) -> list[float]:
-    """Seconds of a product and of a sum of 8 MB, one after the other, and at the same time."""
+def alone(seconds: float) -> dict[str, Any]:
+    """What one process measures: steps of a part of the batch each."""
+    out: dict[str, Any] = {}
+    with world() as comm:
+        for name, (units, batch) in NETWORKS.items():
+            out[f"{name} alone"] = [
+                least(step_of(name, None, batch // ranks), comm, 4 * seconds) for ranks in RANKS
+            ]
+            out[f"{name} octets"] = 4 * sum(a * b + b for a, b in pairwise(units))
+    return out
+
+
+def overlap(raw: Any) -> list[list[float]]:
+    """A product and a sum of 8 MB, one after the other and at the same time.
+
+    Returns:
+        For each way the least seconds, and the median over the rounds of its ratio to the first.
+    """
     from mpi4py import MPI
 
     a, b = np.ones((400, 400)), np.empty((400, 400))
@@ -163,7 +132,7 @@ def overlap(raw: Any) -> list[float]:
 
     def apart() -> None:
         compute()
-        raw.Allreduce(x, y)
+        raw.Iallreduce(x, y).Wait()
 
     def together() -> None:
         request = raw.Iallreduce(x, y)
@@ -178,13 +147,14 @@ def overlap(raw: Any) -> list[float]:
         request.Wait()
 
     times: dict[Any, list[float]] = {apart: [], together: [], asking: []}
-    for _ in range(25):
+    for _ in range(40):
         for call, found in times.items():
             raw.Barrier()
             begin = time.perf_counter()
             call()
             found.append(raw.allreduce(time.perf_counter() - begin, MPI.MAX))
-    return [min(found) for found in times.values()]
+    first = np.array(times[apart])
+    return [[min(found), float(np.median(found / first))] for found in times.values()]
 
 
 # ------------------------------------------------------------------ tables
@@ -246,10 +216,13 @@ def scaling_table(found: dict[str, Any], here: Network) -> str:
     return table(["network", "ranks", "measured, µs", *columns], rows)
 
 
-def overlap_table(plain: list[float], helped: list[float]) -> str:
+def overlap_table(plain: list[list[float]], helped: list[list[float]]) -> str:
     names = ["one after the other", "at the same time", "the same, MPI asked after each product"]
-    rows = [[n, micro(a), micro(b)] for n, a, b in zip(names, plain, helped, strict=True)]
-    return table(["", "µs", "with MPI's own thread, µs"], rows)
+    rows = [
+        [n, *(f"{micro(seconds)} ({ratio:.2f})" for seconds, ratio in both)]
+        for n, *both in zip(names, plain, helped, strict=True)
+    ]
+    return table(["", "µs (ratio)", "with MPI's own thread, µs (ratio)"], rows)
 
 
 def machine() -> str:
@@ -277,7 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if world().rank == 0:
             print(json.dumps(found))
         return
-    found = launch(chosen.seconds)
+    found = {**launch(chosen.seconds), **alone(chosen.seconds)}
     helped = launch(0.01, MPICH_ASYNC_PROGRESS="1")
     here = Network("this machine", *fit(SIZES, found["message"]))
     tables = {

@@ -21,10 +21,13 @@ from ..errors import CommunicationError, MissingPackageError
 from .transports import MAX, MIN, SUM, Alone
 
 #: Variables by which launchers tell a process that it is one of several.
-LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "MPI_LOCALNRANKS")
+LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")
 
 #: After so many questions in vain the processor is offered to others before each further one.
-SPINS = 300
+SPINS = 1000
+
+#: Seconds between two questions where there are more ranks than processors.
+NAP = 50e-6
 
 #: Tags: of messages of the user, the rest of a message's tag; of exchanges.
 _TAGS, _EXCHANGE = 1 << 10, (1 << 12) + 1
@@ -63,7 +66,18 @@ def _end_all_after_an_error(comm: Any) -> None:
 
 def of(mpi: Any, comm: Any, timeout: float) -> Alone | Mpi:
     """The transport of a communicator of mpi4py, among whose messages ours don't get mixed."""
-    return Alone() if comm.Get_size() == 1 else Mpi(mpi, comm.Dup(), timeout)
+    if comm.Get_size() == 1:
+        return Alone()
+    here = comm.Split_type(mpi.COMM_TYPE_SHARED)
+    crowded = here.Get_size() > _processors()
+    here.Free()
+    return Mpi(mpi, comm.Dup(), timeout, 0 if crowded else SPINS)
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    asked = getattr(os, "sched_getaffinity", None)  # Linux has it
+    return (os.cpu_count() or 1) if asked is None else len(asked(0))
 
 
 class Mpi:
@@ -73,10 +87,11 @@ class Mpi:
         mpi: the module ``mpi4py.MPI``.
         comm: a communicator that nobody else uses.
         timeout: for how many seconds to wait for others.
+        spins: how often to ask before others may use the processor; 0 to sleep in between.
     """
 
-    def __init__(self, mpi: Any, comm: Any, timeout: float) -> None:
-        self._mpi, self._comm, self._timeout = mpi, comm, timeout
+    def __init__(self, mpi: Any, comm: Any, timeout: float, spins: int) -> None:
+        self._mpi, self._comm, self._timeout, self._spins = mpi, comm, timeout, spins
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self._ops = {SUM: mpi.SUM, MAX: mpi.MAX, MIN: mpi.MIN}
         #: What MPI still writes into after a wait that was given up, and why it was.
@@ -162,7 +177,7 @@ class Mpi:
         new = self._comm.Split(self._mpi.UNDEFINED if color is None else color, key)
         if color is None:
             return None
-        return Alone() if new.Get_size() == 1 else Mpi(self._mpi, new, self._timeout)
+        return Alone() if new.Get_size() == 1 else Mpi(self._mpi, new, self._timeout, self._spins)
 
     def abort(self, code: int) -> None:
         self._comm.Abort(code)
@@ -179,12 +194,15 @@ class Mpi:
                 communicator is of no more use, and MPI keeps the buffers.
         """
         done = self._mpi.Request.Testall
-        for _ in range(SPINS):
+        for _ in range(self._spins):
             if done(requests):
                 return
         begin = time.monotonic()
         while not done(requests):
-            os.sched_yield()
+            if self._spins:
+                os.sched_yield()
+            else:
+                time.sleep(NAP)
             if time.monotonic() - begin > self._timeout:
                 self._given_up.append((requests, buffers))
                 raise CommunicationError(
