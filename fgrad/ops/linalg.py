@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import axes_from_end, namespace, ndim_of, shape_of
+from ..arrays import axes_from_end, is_cupy, namespace, ndim_of, shape_of
 from ..core import Array
 from ..rules import constant, leading, line_up, primitive, total, unbroadcast
 from ..tracer import register
@@ -15,21 +15,30 @@ from .ufuncs import ratio
 
 
 # ------------------------------------------------------------------ solve
+def _stacked(a: Any, b: Any) -> Any:
+    """`numpy.linalg.solve` with as many matrices on the left as on the right, as CuPy wants it."""
+    if a.shape[:-2] != b.shape[:-2]:
+        stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a, b = (np.broadcast_to(x, (*stack, *x.shape[-2:])) for x in (a, b))
+    return np.linalg.solve(a, b)
+
+
 def _solve_jvp(ts: Any, ans: Array, a: Array, b: Array) -> Array:
     t_a, t_b = ts
     right = total([t_b, None if t_a is None else -np.matmul(t_a, ans)])
-    return np.linalg.solve(a, np.broadcast_to(right, np.shape(ans)))
+    return _stacked(a, np.broadcast_to(right, np.shape(ans)))
 
 
 def _solve_a(g: Array, ans: Array, a: Array, b: Any) -> Array:
-    c = -np.matmul(np.linalg.solve(mT(a), g), mT(ans))
+    c = -np.matmul(_stacked(mT(a), g), mT(ans))
     return unbroadcast(c, a.shape, c.dtype)
 
 
 @primitive(
     np.linalg.solve,
+    impl=lambda a, b: (_stacked if is_cupy(a) else np.linalg.solve)(a, b),
     jvp=_solve_jvp,
-    vjp=[_solve_a, lambda g, ans, a, b: np.linalg.solve(mT(a), g)],
+    vjp=[_solve_a, lambda g, ans, a, b: _stacked(mT(a), g)],
     batch=line_up,
 )
 def _solve(a: Any, b: Any) -> Any:

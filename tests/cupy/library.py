@@ -95,6 +95,8 @@ def _solved(fn: Callable[..., Any], rank: int) -> Callable[..., Any]:
     def call(a: Any, *args: Any, **kwargs: Any) -> Any:
         if a.dtype == np.float16:
             raise TypeError("float16 is unsupported in linalg")
+        if fn is np.linalg.solve and args[0].ndim > 1 and a.shape[:-1] != args[0].shape[:-1]:
+            raise ValueError("a must have (..., M, M) shape and b must have (..., M, K)")
         try:
             answer = fn(a, *args, **kwargs)
         except np.linalg.LinAlgError as e:
