@@ -81,16 +81,28 @@ def test_which_functions_are_called() -> None:
     assert product("numpy", "f64")[0].calls == ("fgrad_matmul_f64",)
 
 
-def test_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blas, "_scipy", lambda: None)
+def test_numpys_bits() -> None:
+    """The products of `numpy.matmul` itself."""
     assert "fgrad_matmul_f64" in blas.definitions(["f64", "f64"])
     assert "fgrad_blas" not in blas.definitions(["f32"])
     assert blas.definitions([]) == ""
+    rng = np.random.default_rng(0)
+    for m, n, k in ((7, 5, 90), (1, 40, 70), (33, 1, 70), (64, 64, 64)):
+        a, b, c = rng.normal(size=(m, k)), rng.normal(size=(k, n)), np.empty((m, n))
+        addresses = (x.ctypes.data for x in (a, b, c))
+        product("numpy", "f64")[1](*addresses, m, n, k, k, n, n, False, False, False)
+        np.testing.assert_array_equal(c, a @ b)
 
 
 def test_other_record_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If NumPy's record had another form, nothing would be called by it."""
+    """If NumPy's record has another form, nothing is called by it: SciPy's BLAS, or none."""
     monkeypatch.setattr(blas.np, "matmul", np.add)
+    assert "fgrad_blas_gemm_f64" in blas.definitions(["f64"])
+    monkeypatch.setattr(blas, "_scipy", lambda: None)
+    with pytest.raises(engine.NativeRefused, match="not found: fgrad_blas_gemm_f64"):
+        engine.Machine().load(
+            f"{blas.definitions(['f64'])}\n@x = global ptr @{blas.symbol('f64')}", 0
+        )
     with pytest.raises(engine.NativeRefused, match="not found: fgrad_matmul_f64"):
         engine.Machine().load(
             f"{blas._from_numpy('f64')}\n@x = global ptr @{blas.symbol('f64')}", 0

@@ -31,7 +31,8 @@ def test_scans(n, size, reverse):
 
     xs = normal(size), 0.5 * normal(), normal(n, size + 1), normal(size)
     g = same(f, tuple(map(np.asarray, xs)), ulp=64)
-    assert len(kernels(g)) == 1 and not left(g)
+    assert len(kernels(g)) == 1
+    assert not left(g)
     loss = lambda *xs: sum(np.sum(y) for y in fgrad.tree.leaves(f(*xs)))  # noqa: E731
     same(value_and_grad(loss, (0, 1, 2, 3)), tuple(map(np.asarray, xs)), ulp=256)
 
@@ -75,7 +76,7 @@ def test_counted_loops(size):
 def test_loops_as_long_as_something_holds(size):
     def f(x, tol):
         def more(state):
-            x, step = state
+            _x, step = state
             return np.max(np.abs(step)) > tol
 
         def newton(state):
@@ -86,7 +87,8 @@ def test_loops_as_long_as_something_holds(size):
         return while_loop(more, newton, (np.abs(x) + 0.5, x + 10))
 
     g = same(f, (normal(size), np.asarray(1e-10)), (normal(size), np.asarray(1e9)), ulp=16)
-    assert len(kernels(g)) == 1 and "while" not in left(g)
+    assert len(kernels(g)) == 1
+    assert "while" not in left(g)
 
 
 @pytest.mark.parametrize("size", [2, 30])

@@ -153,6 +153,21 @@ def test_without_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:
         compile_module(PRODUCT)
 
 
+def test_unlinkable() -> None:
+    """What a program calls by names of C must be there."""
+    with pytest.raises(NativeRefused, match="LLVM can't link the program"):
+        compile_module("declare void @spam_of_nobody()\ndefine void @f() { call void "
+                       "@spam_of_nobody() ret void }")  # fmt: skip
+
+
+def test_where_no_memory_may_hold_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing() -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(engine, "_machine", refusing)
+    assert engine.available() == "LLVM makes no code in this process: no memory"
+
+
 class Llvm:
     """What is asked of LLVM about itself and the processor."""
 

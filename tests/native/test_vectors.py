@@ -17,15 +17,21 @@ from mpmath import mpf
 
 from fgrad.compiler.native import engine, vectors
 from fgrad.compiler.native.vectors import tables
+from fgrad.compiler.native.vectors.functions import FORMULAS
 from tests.native import fit_tables
 from tests.native.kernels import DTYPES, call, compiled, numpys, ulps
 
 pytestmark = pytest.mark.skipif(engine.available() is not None, reason="needs llvmlite")
 
 ALL = [(name, kind) for name in vectors.ARITY for kind in DTYPES]
-#: The greatest error in units of the last place; measured on a hundred times as many numbers, the
-#: functions stay below 2.
-BOUND = 2.0
+#: The greatest error in units of the last place, for these and for the others; on a hundred times
+#: as many numbers none goes beyond 0.9, and 1.9.
+CLOSE, BOUND = 1.0, 2.0
+CLOSEST = {
+    "f64": {"exp", "exp2", "expm1", "tanh", "log", "log1p", "log2", "log10", "sin", "cos", "arctan",
+            "cbrt", "power", "hypot"},
+    "f32": {"exp", "exp2", "log", "log1p"},
+}  # fmt: skip
 EXACT = {
     "exp2": lambda x: mpmath.power(2, x), "expit": lambda x: 1 / (1 + mpmath.exp(-x)),
     "log2": lambda x: mpmath.log(x) / mpmath.log(2), "power": mpmath.power,
@@ -45,7 +51,7 @@ POSITIVE = {"log", "log2", "log10", "power"}
 def numbers(name: str, rng: Any, n: int) -> Any:
     """Numbers of all sizes from where a function varies: half of them between -4 and 4."""
     sizes = 2.0 ** rng.uniform(-1070, 1020, n) * rng.choice([-1, 1], n)
-    near = rng.uniform(-4, 4, 2 * n)
+    near = np.concatenate([rng.uniform(-4, 4, n), rng.uniform(-1, 1, n)])
     close = 1 + 2.0 ** rng.uniform(-50, -2, n) * rng.choice([-1, 1], n)
     low, high = RANGES.get(name, (-1e4, 1e4))
     x = np.concatenate([sizes, near, close, rng.uniform(low, high, n)])
@@ -87,10 +93,13 @@ def test_accuracy(name: str, kind: str) -> None:
     elif vectors.ARITY[name] == 2:
         xs = [x, rng.permutation(x)]
     y = call(name, *xs, kind=kind)
+    bound = CLOSE if name in CLOSEST[kind] else BOUND
+    if FORMULAS[name, kind].__name__ == "by_way_of_double":
+        bound = 0.501
     with mpmath.workprec(160):
         for found, *given in zip(y, *xs, strict=True):
             wanted = exact(name, *map(float, given))
-            assert error(found, wanted, kind) <= BOUND, (given, found)
+            assert error(found, wanted, kind) <= bound, (given, found)
 
 
 def edges(kind: str) -> Any:

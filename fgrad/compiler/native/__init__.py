@@ -19,6 +19,6 @@ blas, disk  large products; a cache
 generate    all of it, and what was refused
 """
 
-from .generate import Generated, available, generate, native_options, numpy_options
+from .generate import Generated, available, generate, native_options, numpy_options, said
 
-__all__ = ["Generated", "available", "generate", "native_options", "numpy_options"]
+__all__ = ["Generated", "available", "generate", "native_options", "numpy_options", "said"]

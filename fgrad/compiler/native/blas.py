@@ -1,8 +1,9 @@
-"""Matrix products by the BLAS that is in the process already: SciPy's, or NumPy's.
+"""Matrix products by the BLAS that is in the process already: NumPy's, or else SciPy's.
 
-SciPy hands out the addresses of BLAS's functions for Cython. Without SciPy the inner loop of
-`numpy.matmul` is called; it is found in the ufunc's own record and calls NumPy's BLAS.
-`definitions` prints a function of LLVM's language that hides which one it is.
+The inner loop of `numpy.matmul`, found in the ufunc's own record, calls NumPy's BLAS: it gives the
+bits that NumPy gives, with the threads that NumPy has. Should NumPy's record have another form one
+day, SciPy's BLAS is called, whose addresses SciPy hands out for Cython. `definitions` prints a
+function of LLVM's language that hides which one it is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import numpy as np
 
 _LETTERS = {"f64": "d", "f32": "s"}
 _TYPES = {"f64": "double", "f32": "float"}
-_ONES = {"f64": "1.0", "f32": "1.0"}
 
 
 class Ufunc(ctypes.Structure):
@@ -51,24 +51,22 @@ def symbol(kind: str) -> str:
 
 def definitions(kinds: Iterable[str]) -> str:
     """The text of the functions `symbol` for these kinds, once for a module."""
-    written = _from_scipy if _scipy() is not None else _from_numpy
+    written = _from_numpy if _matmul_loop("f64") is not None else _from_scipy
     return "\n".join(written(kind) for kind in sorted(set(kinds)))
 
 
 def address(name: str) -> int | None:
-    """Where a function of BLAS or NumPy's loop begins; None for other names, or if it isn't found."""
+    """Where a function of BLAS or NumPy's loop begins; None if it isn't found."""
     *_, which, kind = name.split("_")
     if name.startswith("fgrad_matmul_"):
         return _matmul_loop(kind)
     if not name.startswith("fgrad_blas_") or _scipy() is None:
         return None
     capsule = _scipy().__pyx_capi__[_LETTERS[kind] + which]
-    python = ctypes.pythonapi
-    python.PyCapsule_GetName.restype = ctypes.c_char_p
-    python.PyCapsule_GetName.argtypes = [ctypes.py_object]
-    python.PyCapsule_GetPointer.restype = ctypes.c_void_p
-    python.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    found: int = python.PyCapsule_GetPointer(capsule, python.PyCapsule_GetName(capsule))
+    python, given = ctypes.pythonapi, ctypes.py_object
+    name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, given)(("PyCapsule_GetName", python))
+    prototype = ctypes.PYFUNCTYPE(ctypes.c_void_p, given, ctypes.c_char_p)
+    found: int = prototype(("PyCapsule_GetPointer", python))(capsule, name_of(capsule))
     return found
 
 
@@ -108,7 +106,7 @@ _SIGNATURE = (
 
 def _from_scipy(kind: str) -> str:
     """``gemm`` and ``gemv`` of Fortran, for which a matrix by rows is its transpose."""
-    t, one = _TYPES[kind], _ONES[kind]
+    t = _TYPES[kind]
     sizes = ("m", "n", "k", "lda", "ldb", "ldc")
     return (
         f"""\
@@ -120,9 +118,9 @@ define internal void @{symbol(kind)}({_SIGNATURE}) noinline {{
   %i.one = alloca i32
   store i32 1, ptr %i.one
   %one = alloca {t}
-  store {t} {one}, ptr %one
+  store {t} 1.0, ptr %one
   %beta = alloca {t}
-  %kept = select i1 %add, {t} {one}, {t} 0.0
+  %kept = select i1 %add, {t} 1.0, {t} 0.0
   store {t} %kept, ptr %beta
   %code.a = select i1 %ta, i8 84, i8 78
   %code.b = select i1 %tb, i8 84, i8 78
@@ -168,7 +166,7 @@ ptr %one, ptr %b, ptr %i.ldb, ptr %a, ptr %i.lda, ptr %beta, ptr %c, ptr %i.ldc)
 
 
 def _from_numpy(kind: str) -> str:
-    """The loop of `numpy.matmul`: pointers, sizes and steps in bytes. It can't add to ``c``."""
+    """The loop of `numpy.matmul`: pointers, sizes, steps in bytes. What is added goes by a copy."""
     t, size = _TYPES[kind], {"f64": 8, "f32": 4}[kind]
     # dimensions: number of products, m, k, n; steps: from product to product, then of a, b and c
     numbers = ["1", "%m", "%k", "%n"]

@@ -14,12 +14,12 @@ import numpy as np
 
 from ..program import Held, Node
 from . import nests, places
+from .engine import NativeRefused
 from .groups import ELEMENTWISE, SUMS, VIEWS, Group, Grouping
 from .loops import Operand, Writer, const, type_of
 from .nests import Functions, Nest
 from .places import SMALL, Arena, Memory, Root, Scalars, Storage
-
-
+from .scalars import cast
 
 #: What lowers a node by its kind, or a call by its primitive's name.
 Rules = Mapping[str, Callable[["Body", Node], None]]
@@ -76,7 +76,8 @@ class Body:
 
     def run(self) -> None:
         """Lower all nodes, and bring the results where they are wanted."""
-        for self.now, group in enumerate(self.grouping.groups):
+        for now, group in enumerate(self.grouping.groups):
+            self.now = now
             if group.loops:
                 self._nest(group)
             else:
@@ -210,7 +211,7 @@ class Body:
             value = wide.values[index] if isinstance(wide, Scalars) else w.load(wide.at(index))
             loaded.append((index, value))
         for index, value in loaded:
-            value = nests.cast(w, value, target.type)
+            value = cast(w, value, target.type)
             place = target.at(index)
             w.store(place, w.let("add", w.load(place), value) if add else value)
 
@@ -237,7 +238,7 @@ class Body:
 
     def _single(self, node: Node) -> None:
         if node.kind in ELEMENTWISE:
-            xs = [np.broadcast_to(self.scalars(x), node.shape) for x in node.ins]
+            xs: list[Any] = [np.broadcast_to(self.scalars(x), node.shape) for x in node.ins]
             out = np.empty(node.shape, object)
             for index in np.ndindex(*node.shape):
                 out[index] = nests.element(self.w, node, [x[index] for x in xs])
@@ -268,8 +269,17 @@ def literal(x: Node) -> Scalars:
     assert not isinstance(x.meta, Held)
     values = np.empty((), object)
     type = typed(x)
+    if x.dtype.kind == "i" and abs(int(x.number)) > 2**53:
+        raise NativeRefused("a large integer")
     values[()] = const(x.number, type)
     return Scalars(values, type)
+
+
+def zero(x: Node) -> Scalars:
+    """A zero of a node's type."""
+    values = np.empty((), object)
+    values[()] = const(0, typed(x))
+    return Scalars(values, typed(x))
 
 
 def typed(x: Node) -> str:
@@ -287,9 +297,10 @@ def _targets(
     out: dict[Node, Memory] = {}
     made = {node for node in nodes if node.kind not in VIEWS}
     for node, place in wanted:
-        if place is not None and node in made and node not in out and place.shape == node.shape:
-            if place.type == type_of(node.dtype):
-                out[node] = place
+        if place is None or node not in made or node in out:
+            continue
+        if place.shape == node.shape and place.type == type_of(node.dtype):
+            out[node] = place
     for node in reversed(nodes):
         x = node.ins[0] if node.kind == "put" else node
         if node in out and x.kind == "put" and x in made and uses[x] == 1 and x not in out:
@@ -307,21 +318,26 @@ def _parts(
     out: dict[Node, Part] = {}
     made = {node for node in nodes if node.kind in ELEMENTWISE | {"reduce", "dot", "matmul"}}
     for node in nodes:
-        if node.kind == "call" and node.meta.primitive.name == "concatenate":
+        if is_join(node):
             for x, part in joined(node):
                 if x in made and uses[x] == 1 and x not in target and x.dtype == node.dtype:
                     out[x] = node, part
     return out
 
 
+def is_join(node: Node) -> bool:
+    """Whether a node joins arrays along an axis."""
+    return node.kind == "stack" or (
+        node.kind == "call" and node.meta.primitive.name == "concatenate"
+    )
+
+
 def joined(node: Node) -> list[Part]:
     """The operands of a concatenation, and where they go."""
-    axis = node.meta.params["axis"] % node.ndim
+    axis = 0 if node.kind == "stack" else node.meta.params["axis"] % node.ndim
     out, start = [], 0
     for x in node.ins:
         part = (*(slice(None),) * axis, slice(start, start + x.shape[axis]))
         out.append((x, part))
         start += x.shape[axis]
     return out
-
-

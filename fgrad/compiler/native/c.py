@@ -98,6 +98,11 @@ def text(module: Module, name: str) -> str:
     return "\n".join(parts)
 
 
+def readable(module: Module) -> str:
+    """The functions of a module, without what stands in front of them."""
+    return text(module, "native").partition(HEAD)[2].strip()
+
+
 class _Printer:
     """Prints one function."""
 

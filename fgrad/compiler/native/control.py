@@ -13,11 +13,11 @@ import numpy as np
 
 from ..program import Node, Program
 from ..scans.scan import Scan
-from . import nests
 from .bodies import Body, Rules, typed
 from .loops import If, Point, Set, Swap, Value, While, const
 from .places import SMALL, Memory, Root, Scalars, Storage
 from .rules import RULES as STRAIGHT
+from .scalars import cast
 
 
 class Carry:
@@ -39,14 +39,14 @@ class Carry:
         w = body.w
         self.small = like.size <= SMALL
         if self.small:
-            values = np.broadcast_to(body.scalars(init), like.shape)
+            values: Any = np.broadcast_to(body.scalars(init), like.shape)
             self.variables = np.empty(like.shape, object)
             for index in np.ndindex(*like.shape):
-                self.variables[index] = w.variable(nests.cast(w, values[index], self.type))
+                self.variables[index] = w.variable(cast(w, values[index], self.type))
             return
         # After a known number of steps, its last value is where it is wanted.
-        settled = pick is not None and steps is not None
-        self.ends = ends = body.place_for(pick) if settled else body.take(like.shape, self.type)
+        known = pick is not None and steps is not None
+        ends = body.place_for(pick) if pick and known else body.take(like.shape, self.type)
         other = body.take(like.shape, self.type)
         self.arrays = (ends, other) if steps is None or steps % 2 == 0 else (other, ends)
         body.copy(body.operand(init), self.arrays[0])
@@ -78,10 +78,10 @@ class Carry:
         if not self.small:
             return None
         w = inner.w
-        found = np.broadcast_to(inner.scalars(node), self.like.shape)
+        found: Any = np.broadcast_to(inner.scalars(node), self.like.shape)
         out = np.empty(self.like.shape, object)
         for index in np.ndindex(*self.like.shape):
-            out[index] = nests.cast(w, found[index], self.type)
+            out[index] = cast(w, found[index], self.type)
         return out
 
     def step(self, values: Any) -> None:
@@ -168,19 +168,18 @@ def program_of(code: Any) -> Program | None:
 def _while(body: Body, node: Node) -> None:
     params = node.meta.params
     test, step = program_of(params["cond"]), program_of(params["body"])
-    assert test is not None and step is not None
+    assert test is not None
+    assert step is not None
     c, w = params["carries"], body.w
     picks = {pick.meta: pick for pick in body.picks.get(node, ())}
-    carries = [
-        Carry(body, step.inputs[k], node.ins[k], picks.get(k), None) for k in range(c)
-    ]
+    carries = [Carry(body, step.inputs[k], node.ins[k], picks.get(k), None) for k in range(c)]
     consts = [body.storage(x) for x in node.ins[c:]]
     asked: list[Any] = []
     with w.inside(asked):
         known = dict(zip(test.inputs, [*(x.before() for x in carries), *consts], strict=True))
         inner = Body(body.state, test.nodes, known, [(test.outputs[0], None)])
         inner.run()
-        holds = nests.cast(w, inner.scalars(test.outputs[0])[()], "i1")
+        holds = cast(w, inner.scalars(test.outputs[0])[()], "i1")
         inner.end()
     done: list[Any] = []
     with w.inside(done):
@@ -218,9 +217,9 @@ def _choose(body: Body, node: Node) -> None:
         inner.run()
         for k, pick, _, variables in results:
             if variables is not None:
-                values = np.broadcast_to(inner.scalars(program.outputs[k]), pick.shape)
+                values: Any = np.broadcast_to(inner.scalars(program.outputs[k]), pick.shape)
                 for at, variable in np.ndenumerate(variables):
-                    w.emit(Set(variable, nests.cast(w, values[at], typed(pick))))
+                    w.emit(Set(variable, cast(w, values[at], typed(pick))))
         inner.end()
 
     def ask(number: int) -> None:
@@ -228,7 +227,7 @@ def _choose(body: Body, node: Node) -> None:
         if number == len(branches) - 1:
             taken(number)
             return
-        here = w.let("eq", nests.cast(w, which, "i64"), const(number, "i64"), type="i1")
+        here = w.let("eq", cast(w, which, "i64"), const(number, "i64"), type="i1")
         yes: list[Any] = []
         no: list[Any] = []
         with w.inside(yes):

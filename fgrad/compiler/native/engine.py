@@ -67,7 +67,14 @@ def available() -> str | None:
         _binding()
     except ImportError:
         return "llvmlite isn't installed"
-    return _unfit()
+    unfit = _unfit()
+    if unfit is not None:
+        return unfit
+    try:
+        _machine()
+    except RuntimeError as error:
+        return f"LLVM makes no code in this process: {error}"
+    return None
 
 
 def compile_module(ir: str, *, level: int = 2) -> Compiled:
@@ -145,14 +152,14 @@ class Machine:
         self._llvm = llvm
         self._target = llvm.Target.from_triple(llvm.get_process_triple())
         # Of LLVM's two linkers the one that checks distances between code and what it refers to.
-        self._jit = llvm.create_lljit_compiler(use_jit_link=True)
+        self._jit = llvm.create_lljit_compiler(use_jit_link=True, suppress_errors=True)
         self._numbers = itertools.count()
         self._functions: dict[str, Compiled] = {}
         self._lock = threading.RLock()
         self._cache = disk.folder()
 
-    def load(self, ir: str, level: int) -> Compiled:
-        """Link a module, from the disk or newly compiled."""
+    def load(self, ir: str, level: int, *, plain: bool = True) -> Compiled:
+        """Link a module, from the disk or newly compiled; unless ``plain``, its text is optimal."""
         start = time.perf_counter()
         key = ""
         if self._cache is not None:
@@ -160,13 +167,14 @@ class Machine:
             found = self._cache.get(key)
             if found is not None:
                 return self._link(found, start, cached=True)
-        image = self._object(ir, level, start)
+        image = self._object(ir, level, plain)
         if self._cache is not None:
             self._cache.put(key, image)
         return self._link(image, start, cached=False)
 
-    def _object(self, ir: str, level: int, start: float) -> disk.Image:
+    def _object(self, ir: str, level: int, plain: bool) -> disk.Image:
         """Machine code as an object file's bytes, with the names it gives and takes."""
+        begun = time.thread_time()  # which other work of the machine doesn't count in
         llvm, (cpu, features) = self._llvm, processor()
         # Constants are addressed from the code, which JITLink keeps beside them.
         machine = self._target.create_target_machine(
@@ -178,12 +186,13 @@ class Machine:
             module.verify()
         except RuntimeError as error:
             raise NativeRefused(f"LLVM can't read the program: {error}") from error
-        tuning = llvm.create_pipeline_tuning_options(speed_level=level)
-        tuning.loop_vectorization = level > 1
-        tuning.slp_vectorization = tuning.loop_unrolling = False
-        builder = llvm.create_pass_builder(machine, tuning)
-        builder.getModulePassManager().run(module, builder)
-        if time.perf_counter() - start > LONGEST:
+        if plain:
+            tuning = llvm.create_pipeline_tuning_options(speed_level=level)
+            tuning.loop_vectorization = level > 1
+            tuning.slp_vectorization = tuning.loop_unrolling = False
+            builder = llvm.create_pass_builder(machine, tuning)
+            builder.getModulePassManager().run(module, builder)
+        if time.thread_time() - begun > LONGEST:
             raise NativeRefused(f"compiling takes more than {LONGEST:.0f} s")
         code = machine.emit_object(module)
         given = [
@@ -204,7 +213,10 @@ class Machine:
             library.import_symbol(name, address)
         for name in image.given:
             library.export_symbol(name)
-        tracker = library.link(self._jit, f"fgrad.{next(self._numbers)}")
+        try:
+            tracker = library.link(self._jit, f"fgrad.{next(self._numbers)}")
+        except RuntimeError as error:
+            raise NativeRefused(f"LLVM can't link the program: {error}") from error
         addresses = {name: tracker[name] for name in image.given}
         seconds = time.perf_counter() - start
         return Compiled(addresses, image.wanted, seconds, cached, (tracker, keep))
@@ -221,7 +233,7 @@ class Machine:
         with self._lock:
             new = missing - self._functions.keys()
             if new:
-                made = self.load(vectors.library(new), 2)
+                made = self.load(vectors.library(new), 2, plain=False)
                 self._functions |= dict.fromkeys(made.addresses, made)
             kept = {name: self._functions[name] for name in missing}
         found |= {name: made.addresses[name] for name, made in kept.items()}

@@ -23,7 +23,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-HEAD = object.__basicsize__
+#: Of any object: the size of its head, and where its type stands in it, as its last part.
+HEAD, TYPE = object.__basicsize__, object.__basicsize__ - 8
 #: Where NumPy's record of an array has its parts, in bytes from the beginning of the object.
 DATA, NDIM, SHAPE, STRIDES, _BASE, DTYPE, FLAGS = (HEAD + 8 * i for i in range(7))
 ALIGNED, WRITEABLE = 0x100, 0x400
@@ -154,7 +155,7 @@ def layout_holds() -> bool:
         return tuple((ctypes.c_ssize_t * x.ndim).from_address(word(x, offset)))
 
     return all(
-        word(x, 8 if HEAD == 16 else HEAD - 8) == id(np.ndarray)
+        word(x, TYPE) == id(np.ndarray)
         and word(x, DATA) == x.__array_interface__["data"][0]
         and word(x, NDIM, ctypes.c_int) == x.ndim
         and numbers(x, SHAPE) == x.shape
@@ -252,7 +253,7 @@ def _check(i: int, parameter: Array | Scalar, following: int) -> str:
 
     lines.append(f"check{i}:")
     x = read("x", "ptr", "%arguments", 8 * i)
-    kind = read("kind", "ptr", x, 8 if HEAD == 16 else HEAD - 8)
+    kind = read("kind", "ptr", x, TYPE)
     if isinstance(parameter, Scalar):
         lines.append(f"  %data{i} = getelementptr i8, ptr {x}, i64 {HEAD}")
         go_on(
@@ -296,9 +297,11 @@ def make_callable(
     if not layout_holds():
         return _through_ctypes(code, kernel, parameters)
     method = Method(kernel.encode(), code.address(name(kernel)), METH_FASTCALL, None)
-    make = ctypes.pythonapi.PyCFunction_NewEx
-    make.restype = ctypes.py_object
-    make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+    # A prototype of our own, since those of `ctypes.pythonapi` belong to everybody.
+    prototype = ctypes.PYFUNCTYPE(
+        ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p
+    )
+    make = prototype(("PyCFunction_NewEx", ctypes.pythonapi))
     # The function holds the pair as its `self`, so code and record live as long as it does.
     made: Callable[..., bool] = make(ctypes.addressof(method), (code, method), None)
     return made

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ..passes import Options
 from ..program import Program
-from . import engine
+from . import c, engine
 from .engine import NativeRefused
 from .kernels import Kernel
 from .regions import divided, reasons_in_words
@@ -25,6 +27,36 @@ class Generated:
     program: Program
     kernels: list[Kernel] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
+
+    def texts(self) -> list[str]:
+        """The loops of each kernel, for reading, in C."""
+        return [
+            f"# ---- machine code {k}, as it would be in C\n{c.readable(kernel.loops)}"
+            for k, kernel in enumerate(self.kernels)
+        ]
+
+
+def said(made: Sequence[Generated]) -> list[str]:
+    """What a report says of the parts of a program: what is machine code, and why not more."""
+    kernels = [k for g in made for k in g.kernels]
+    reasons: Counter[str] = Counter()
+    for g in made:
+        reasons.update(g.reasons)
+    count = sum(k.operations for k in kernels)
+    lines = ["  machine code: none"]
+    if kernels:
+        took = 1e3 * sum(k.seconds for k in kernels)
+        how = "read from the disk" if all(k.cached for k in kernels) else "compiled"
+        lines = [
+            f"  machine code: {count} operation{'s' * (count != 1)} in {len(kernels)} "
+            f"kernel{'s' * (len(kernels) != 1)}, {how} in {took:.0f} ms, with "
+            f"{sum(k.nbytes for k in kernels)} bytes of workspace"
+        ]
+    if reasons:
+        lines.append(
+            "  left to NumPy: " + "; ".join(f"{n} for {why}" for why, n in reasons.most_common())
+        )
+    return lines
 
 
 def generate(program: Program, exact: bool) -> Generated:

@@ -18,9 +18,14 @@ from . import engine, entry, llvm
 from .bodies import Body, State
 from .control import RULES
 from .engine import NativeRefused
+from .groups import VIEWS
 from .loops import DTYPES, For, Function, Module, While, type_of
 from .places import Memory, Root, c_strides, f_strides
 
+#: Statements that run in a microsecond, about: vectors of eight, four a nanosecond.
+PACE = 4000
+#: Statements in a row that LLVM doesn't try hard on.
+LONG = 4000
 #: Statements of a module, beyond which it isn't compiled.
 LARGEST = 40_000
 
@@ -55,6 +60,11 @@ class Kernel:
     seconds: float = 0.0
     cached: bool = False
     loops: Module = field(default_factory=Module)
+
+    @property
+    def operations(self) -> int:
+        """How many operations it does, views not counted."""
+        return sum(n.kind not in VIEWS for n in self.members)
 
     def lower(self) -> None:
         """Make loops of it."""
@@ -114,13 +124,18 @@ class Kernel:
     def compile(self, level: int = 2) -> None:
         """Make machine code of it.
 
+        Args:
+            level: how hard LLVM tries; less for long stretches without loops, on which its time
+                grows faster than their length.
+
         Raises:
             NativeRefused: it is too large, or there is nothing to compile with.
         """
         if not self.loops.functions:
             self.lower()
+        level = min(level, 1) if len(self.loops.main.body) > LONG else level
         text = llvm.text(self.loops, "kernel") + entry.declarations(self.parameters)
-        release = work(self.loops) >= entry.RELEASE_FROM
+        release = work(self.loops) / PACE >= entry.RELEASE_FROM
         code = engine.compile_module(
             text + entry.wrapper("kernel", self.parameters, release=release), level=level
         )
@@ -186,7 +201,8 @@ def is_unbounded(x: Node) -> bool:
 
 def _array(name: str, x: Node, mine: bool) -> Memory:
     type = type_of(x.dtype)
-    assert type is not None and not (isinstance(x.meta, Held) and mine)
+    assert type is not None
+    assert not (isinstance(x.meta, Held) and mine)
     return Memory(Root(mine), name, type, x.shape, _order(x, mine))
 
 

@@ -195,7 +195,7 @@ class _Printer:
         elif kind == "f" and op in _FLOATS:
             loose = _LOOSE.get(op, "") if s.loose else ""
             self.line(f"{out} = {_FLOATS[op]} {loose}{TYPES[t]} {xs[0]}, {xs[1]}")
-        elif kind == "f" and op in _INTRINSICS or op in _OF_INTEGERS:
+        elif (kind == "f" and op in _INTRINSICS) or op in _OF_INTEGERS:
             name = (_INTRINSICS if kind == "f" else _OF_INTEGERS)[op]
             self.line(f"{out} = call {self._intrinsic(name, t, xs)}")
         elif op in ARITY:

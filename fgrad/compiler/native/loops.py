@@ -101,7 +101,7 @@ class Let:
 
 @dataclass(frozen=True)
 class Load:
-    """``out = place``"""
+    """``out = place``."""
 
     out: Value
     place: Place
@@ -109,7 +109,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Store:
-    """``place = value``"""
+    """``place = value``."""
 
     place: Place
     value: Operand
@@ -117,7 +117,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Get:
-    """``out = variable``"""
+    """``out = variable``."""
 
     out: Value
     variable: Variable
@@ -125,7 +125,7 @@ class Get:
 
 @dataclass(frozen=True)
 class Set:
-    """``variable = value``"""
+    """``variable = value``."""
 
     variable: Variable
     value: Operand
@@ -133,7 +133,7 @@ class Set:
 
 @dataclass(frozen=True)
 class For:
-    """``for counter in range(count): body``"""
+    """``for counter in range(count): body``."""
 
     counter: str
     count: int
@@ -142,7 +142,7 @@ class For:
 
 @dataclass(frozen=True)
 class While:
-    """``while (test; holds): body``"""
+    """``while (test; holds): body``."""
 
     test: list[Any]
     holds: Operand
@@ -151,7 +151,7 @@ class While:
 
 @dataclass(frozen=True)
 class If:
-    """``if test: yes else: no``"""
+    """``if test: yes else: no``."""
 
     test: Operand
     yes: list[Any]

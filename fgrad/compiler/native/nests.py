@@ -25,7 +25,7 @@ from .loops import (
     const,
     type_of,
 )
-from .places import Memory, Root, Scalars, Storage
+from .places import Memory, Root, Storage
 from .scalars import apply, cast
 
 #: Sums of more elements in one loop are cut into parts of so many, whose sums are added up.

@@ -89,8 +89,7 @@ class Scalars:
     def one(self) -> Any:
         """The value that all elements have, or None."""
         x = self.values
-        if x.size == 0 or (x.size > 1 and any(s and n > 1 for s, n in zip(x.strides, x.shape,
-                                                                          strict=True))):  # fmt: skip
+        if not x.size or any(s and n > 1 for s, n in zip(x.strides, x.shape, strict=True)):
             return None
         return x[(0,) * x.ndim]
 
@@ -133,8 +132,8 @@ def broadcast(x: Storage, shape: Shape) -> Storage:
 def indexed(x: Storage, spec: tuple[Any, ...]) -> Storage:
     """A part of it, by a basic index."""
     if isinstance(x, Scalars):
-        rest = () if any(s is Ellipsis for s in spec) else (Ellipsis,)
-        return replace(x, values=x.values[(*spec, *rest)])
+        whole = spec if any(s is Ellipsis for s in spec) else (*spec, Ellipsis)
+        return replace(x, values=x.values[whole])
     offset, axis = x.offset, 0
     shape: list[int] = []
     strides: list[int] = []

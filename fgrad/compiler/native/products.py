@@ -112,7 +112,9 @@ def _stored(x: Memory, rows: int, columns: int) -> tuple[int, bool] | None:
 def by_blas(w: Writer, p: Product) -> None:
     """Products by BLAS; operands must fit, and c have neighbouring columns."""
     a, b = _stored(p.a, p.m, p.k), _stored(p.b, p.k, p.n)
-    assert a is not None and b is not None and p.c.strides[-1] == 1
+    assert a is not None
+    assert b is not None
+    assert p.c.strides[-1] == 1
     loops = Loops(w, p.stack)
     index = [*loops.counters, 0, 0]
     rows = a[0], b[0], max(p.c.strides[-2], p.n)

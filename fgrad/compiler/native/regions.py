@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core import Params
 from ..passes import has_effect
 from ..program import Held, Node, Program
 from ..scans.scan import Scan
@@ -20,7 +21,7 @@ from . import scalars
 from .control import program_of
 from .groups import VIEWS
 from .kernels import Kernel, is_unbounded
-from .loops import type_of
+from .loops import DTYPES, type_of
 
 #: A kernel of fewer operations is not worth its call, unless its arrays are large.
 FEW = 3
@@ -95,6 +96,15 @@ def _levels(program: Program, exact: bool, reasons: dict[Node, str]) -> dict[Nod
     return level
 
 
+#: Primitives that move elements and compute nothing.
+MOVES = frozenset({"concatenate", "pad", "roll", "index_set"})
+
+
+def is_basic(params: Params) -> bool:
+    """Whether an index has no arrays in it."""
+    return all(type(s) in (int, slice, type(None), type(...)) for s in params["spec"])
+
+
 class Judge:
     """Says of nodes whether they can be lowered.
 
@@ -146,6 +156,8 @@ class Judge:
             return None if good else f"floats that become {node.dtype}"
         if kind == "put":
             return None if node.dtype == node.ins[1].dtype else "dtypes that differ"
+        if kind == "stack":
+            return None if all(x.dtype == node.dtype for x in node.ins) else "dtypes that differ"
         if kind in ("reduce", "inner", "dot", "matmul"):
             if node.dtype.kind != "f" or any(x.dtype != node.dtype for x in node.ins):
                 return f"{kind} of {', '.join(str(x.dtype) for x in node.ins)}"
@@ -155,12 +167,14 @@ class Judge:
 
     def _call(self, node: Node) -> str | None:
         name = node.meta.primitive.name
-        if name == "concatenate":
-            good = all(
-                type_of(x.dtype) is not None and x.size and scalars.castable(x.dtype, node.dtype)
+        if name in MOVES:
+            good = type_of(node.dtype) is not None and node.size and not any(
+                is_unbounded(x) or type_of(x.dtype) is None or not x.size
+                or not scalars.castable(x.dtype, node.dtype)
                 for x in node.ins
-            )
-            return None if good and type_of(node.dtype) is not None else f"{name} of these arrays"
+            )  # fmt: skip
+            plain = name != "index_set" or (len(node.ins) == 2 and is_basic(node.meta.params))
+            return None if good and plain else f"{name} of these arrays"
         if name == "while":
             return self._while(node)
         if name in ("cond", "switch"):
@@ -306,7 +320,9 @@ def _with_views(
 
 
 def _made(y: Node, position: int) -> Node:
-    out = Node("made", (), position, y.shape, y.dtype)
+    type = type_of(y.dtype)
+    assert type is not None
+    out = Node("made", (), position, y.shape, DTYPES[type])
     out.name = y.name
     return out
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ..program import Node
-from . import nests, places, products
-from .bodies import Body, Rules, joined, typed
+from . import places, products
+from .bodies import Body, Rules, joined, typed, zero
 from .groups import VIEWS
 from .loops import Operand
 from .nests import Nest
 from .places import SMALL, Memory, Storage
+from .scalars import cast
 
 #: Products of vectors and matrices of so many multiplications are done in scalars.
 UNROLLED = 64
@@ -44,7 +47,8 @@ def _dot(body: Body, node: Node) -> None:
     if y.ndim == 1:
         strides.append(0 if n == 1 else 1)
     whole = replace(c, shape=shape, strides=tuple(strides))
-    assert isinstance(a, Memory) and isinstance(b, Memory)
+    assert isinstance(a, Memory)
+    assert isinstance(b, Memory)
     p = products.Product(tuple(stack), m, n, k, a, b, whole)
     if p.is_small:
         nest = Nest()
@@ -95,9 +99,9 @@ def _put(body: Body, node: Node) -> None:
         values = body.scalars(x).copy()
         spec = node.meta.spec
         part = values[spec if any(s is Ellipsis for s in spec) else (*spec, ...)]  # a view
-        added = np.broadcast_to(body.scalars(y), part.shape)
+        added: Any = np.broadcast_to(body.scalars(y), part.shape)
         for index in np.ndindex(*part.shape):
-            new = nests.cast(body.w, added[index], typed(node))
+            new = cast(body.w, added[index], typed(node))
             part[index] = body.w.let("add", part[index], new)
         body.set(node, values)
         return
@@ -122,19 +126,63 @@ def _put(body: Body, node: Node) -> None:
 
 def _concatenate(body: Body, node: Node) -> None:
     if node.size <= SMALL:
-        axis = node.meta.params["axis"]
-        body.set(node, np.concatenate([body.scalars(x) for x in node.ins], axis))
+        values = np.empty(node.shape, object)
+        for x, spec in joined(node):
+            values[spec] = body.scalars(x)
+        body.set(node, values)
         return
     target = body.env.get(node) or body.place_for(node)
     assert isinstance(target, Memory)
     for x, spec in joined(node):
         if x not in body.env or body.part_of.get(x, (None,))[0] is not node:
-            part = places.indexed(target, spec)
-            assert isinstance(part, Memory)
-            body.copy(body.operand(x), part)
+            _into(body, body.operand(x), target, spec)
 
 
+def _into(body: Body, source: Storage, target: Memory, spec: tuple[Any, ...]) -> None:
+    """Write a value into a part of an array."""
+    part = places.indexed(target, spec)
+    assert isinstance(part, Memory)
+    body.copy(source, part)
+
+
+def _pad(body: Body, node: Node) -> None:
+    """Zeros, with an array in them."""
+    (x,) = node.ins
+    target = body.place_for(node)
+    body.copy(places.broadcast(zero(node), node.shape), target)
+    widths = node.meta.params["pad_width"]
+    spec = tuple(slice(a, a + n) for (a, _), n in zip(widths, x.shape, strict=True))
+    _into(body, body.operand(x), target, spec)
+
+
+def _roll(body: Body, node: Node) -> None:
+    """The parts of an array, each in the place of another."""
+    (x,), params = node.ins, node.meta.params
+    source, target = body.operand(x), body.place_for(node)
+    shifts = dict.fromkeys(range(node.ndim), 0)
+    for shift, axis in zip(params["shift"], params["axis"], strict=True):
+        shifts[axis % node.ndim] += shift
+    cuts = []
+    for i, n in enumerate(node.shape):
+        k = shifts[i] % n
+        whole = (slice(None), slice(None))
+        cuts.append([whole] if not k else [(slice(0, n - k), slice(k, n)),
+                                           (slice(n - k, n), slice(0, k))])  # fmt: skip
+    for parts in itertools.product(*cuts):
+        part = places.indexed(source, tuple(a for a, _ in parts))
+        _into(body, part, target, tuple(b for _, b in parts))
+
+
+def _index_set(body: Body, node: Node) -> None:
+    """A copy of an array with a part of it replaced."""
+    x, y = node.ins
+    target = body.place_for(node)
+    body.copy(body.operand(x), target)
+    _into(body, body.operand(y), target, node.meta.params["spec"])
 
 
 #: Kind of node, or primitive's name -> what lowers it.
-RULES: Rules = {"dot": _dot, "matmul": _dot, "put": _put, "concatenate": _concatenate}
+RULES: Rules = {
+    "dot": _dot, "matmul": _dot, "put": _put, "stack": _concatenate,
+    "concatenate": _concatenate, "pad": _pad, "roll": _roll, "index_set": _index_set,
+}  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..program import Node
+from .engine import NativeRefused
 from .loops import Const, Operand, Writer, const, number_of, type_of
 from .vectors.functions import ARITY
 
@@ -41,6 +42,10 @@ BITWISE: dict[Any, str] = {np.bitwise_and: "and", np.bitwise_or: "or", np.bitwis
 VECTORS: dict[Any, str] = {
     getattr(np, name): name for name in ARITY if isinstance(getattr(np, name, None), np.ufunc)
 }
+
+
+#: The same of SciPy's, which need not be there.
+SPECIAL = frozenset({"erf", "expit"}) & ARITY.keys()
 
 
 def _identity(w: Writer, t: str, xs: list[Operand]) -> Operand:
@@ -155,7 +160,9 @@ def refused(node: Node, exact: bool) -> str | None:
         return None if plain else f"{f.__name__} of {node.dtype}"
     if f in EXACT or f in COMPOSED:
         return None
-    known = f in VECTORS or all(name in ARITY for name in NEEDS.get(f, ("?",)))
+    known = (
+        f in VECTORS or f.__name__ in SPECIAL or all(name in ARITY for name in NEEDS.get(f, ("?",)))
+    )
     if not known:
         return f"{f.__name__}, which is not among the vector functions"
     return f"{f.__name__}, whose last bits are to be NumPy's" if exact else None
@@ -179,13 +186,15 @@ def apply(w: Writer, node: Node, xs: list[Operand]) -> Operand:
     if f in EXACT:
         return w.let(EXACT[f], *xs)
     rule = COMPOSED.get(f) or ROUNDED.get(f)
-    return rule(w, t, xs) if rule is not None else w.let(VECTORS[f], *xs)
+    return rule(w, t, xs) if rule is not None else w.let(VECTORS.get(f) or f.__name__, *xs)
 
 
 def cast(w: Writer, x: Operand, type: str) -> Operand:
     """A value in another type."""
     if x.type == type:
         return x
+    if x.type[0] == "f" and type in ("i64", "i32"):
+        raise NativeRefused("a float would become an integer")
     if isinstance(x, Const):
         return const(number_of(x), type)
     if type == "i1":

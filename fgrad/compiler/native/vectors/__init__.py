@@ -33,8 +33,8 @@ def symbol(name: str, kind: str, lanes: int = 1) -> str:
 
 
 def is_symbol(text: str) -> bool:
-    """Whether this is the name of one of our functions."""
-    return any(
+    """Whether `library` defines a function of this name."""
+    return text == REDUCE or any(
         text == symbol(name, kind, n)
         for name, kind in FORMULAS
         if text.startswith(symbol(name, kind))
@@ -70,6 +70,9 @@ def library(symbols: Iterable[str]) -> str:
     declared: set[str] = set()
     texts = []
     for wanted in sorted(symbols):
+        if wanted == REDUCE:
+            texts.append(REDUCTION)
+            continue
         _, name, kind, *lanes = wanted.split("_")
         n = int(lanes[0][1:]) if lanes else 1
         body = Body(n)
@@ -79,9 +82,6 @@ def library(symbols: Iterable[str]) -> str:
         head = _head("define", name, kind, n, " %x{}")
         lines = "\n  ".join([*body.first, *body.lines, f"ret {body.type(kind)} {result.text}"])
         texts.append(f"{head} noinline {{\n  {lines}\n}}")
-    if any(REDUCE in text for text in texts):
-        texts.append(REDUCTION)
-        declared -= set(REDUCTION.splitlines())
     return "\n".join([*sorted(declared), *texts]) + "\n"
 
 

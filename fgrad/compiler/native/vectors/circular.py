@@ -99,7 +99,7 @@ declare i64 @llvm.fshl.i64(i64, i64, i64)
 declare i128 @llvm.ctlz.i128(i128, i1)
 declare double @llvm.fma.f64(double, double, double)
 @fgrad_two_over_pi = internal constant [{count} x i64] [{table}]
-define internal void @{REDUCE}(double %x, ptr %quadrant, ptr %high, ptr %low) noinline {{
+define void @{REDUCE}(double %x, ptr %quadrant, ptr %high, ptr %low) {{
   %bits = bitcast double %x to i64
   %negative = icmp slt i64 %bits, 0
   %shifted = lshr i64 %bits, 52

@@ -13,10 +13,10 @@ Formula = Callable[..., Value]
 def _widened(formula: Formula) -> Formula:
     """A function of single precision by way of that of double precision."""
 
-    def narrow(*x: Value) -> Value:
+    def by_way_of_double(*x: Value) -> Value:
         return formula(*(v.wide() for v in x)).narrow()
 
-    return narrow
+    return by_way_of_double
 
 
 _ONE: dict[str, Formula] = {

@@ -216,6 +216,8 @@ class Body:
             usual: the other values, in the order of the results.
         """
         n, name = self.lanes, self.fresh()[1:]
+        kinds = [LLVM_TYPES[x.kind], *["ptr"] * len(usual)]
+        self.declared.add(f"declare void @{function}({', '.join(kinds)})")
         somewhere = when.text
         if n > 1:
             reduce = f"llvm.vector.reduce.or.v{n}i1"
