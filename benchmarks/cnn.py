@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import itertools
 import time
 
 from benchmarks import one_thread  # isort: skip  # before NumPy is loaded
@@ -157,22 +158,26 @@ def profile(ours, calls):
     scope = dict(ours.step.compiled._spec_for(call, {}).code.__globals__)
     lines, timed, inside = [], [], False
     for line in text.split("\n"):
-        # before each statement, loops as a whole; the time to the next one is its own
+        # before each statement, loops as a whole; the time to the next one is its own. Parts of a
+        # long program are functions of their own, whose statements are timed there.
         begins = line[:4] == "    " and line[4:5] not in ("", " ")
         if inside and begins and line.split()[0] not in ("except", "else:"):
-            lines.append("    stamp_(clock_())")
+            lines.append(f"    stamp_(({len(timed)}, clock_()))")
             timed.append(line.strip())
-        inside = inside or line.startswith("def run(")
+        if line.startswith("def "):
+            inside = line.startswith(("def run(", "def chunk"))
         lines.append(line)
     stamps = []
     scope |= {"stamp_": stamps.append, "clock_": time.thread_time}
     exec(compile("\n".join(lines), "profile", "exec"), scope)
-    laps = []
-    for _ in range(calls):
+    laps = np.full((calls, len(timed)), np.nan)
+    for lap in laps:
         stamps.clear()
         scope["run"](*call)
-        laps.append(np.diff(stamps))
-    return list(zip(timed[:-1], 1e3 * np.min(laps, axis=0), strict=True))
+        for (number, begin), (_, end) in itertools.pairwise(stamps):
+            lap[number] = end - begin
+    ran = np.flatnonzero(~np.isnan(laps[0]))
+    return [(timed[i], 1e3 * np.min(laps[:, i])) for i in ran]
 
 
 def kind(line):

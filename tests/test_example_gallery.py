@@ -57,11 +57,19 @@ def test_a_picture_is_made_small_whatever_it_shows(tmp_path, monkeypatch):
         assert abs(image.width / image.height - 9 / 7) < 0.02
 
 
-def test_a_run_leaves_small_pictures(tmp_path, monkeypatch, capfd):
-    monkeypatch.setitem(gallery.OPTIONS, "xor", ("--quick",))
-    gallery.main(["xor", "--out", str(tmp_path)])
-    assert [path.name for path in tmp_path.iterdir()] == ["xor.png"]
-    assert re.search(r"\d+ bytes  .*xor\.png", capfd.readouterr().out)
+def test_a_run_leaves_small_pictures(tmp_path, monkeypatch, capsys):
+    def program(command, check):
+        assert command[1].endswith("xor.py")
+        assert check
+        folder = Path(command[command.index("--out") + 1])
+        for name in ("xor", "more"):
+            Image.new("RGB", (50, 40), "white").save(folder / f"{name}.png")
+
+    monkeypatch.setattr(gallery.subprocess, "run", program)
+    gallery.main(["xor", "--out", str(tmp_path / "new")])
+    made = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert made == ["xor.png", "xor_more.png"]
+    assert re.search(r"\d+ bytes  .*xor_more\.png", capsys.readouterr().out)
 
 
 def test_a_program_that_is_not_there(capsys):

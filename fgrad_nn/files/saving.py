@@ -8,6 +8,7 @@ import zlib
 from typing import Any
 
 from fgrad import tree
+from fgrad.arrays import is_cupy
 from fgrad.errors import ArgumentError, DtypeError, FileError, ShapeError, describe
 
 from .atomic import write_atomically
@@ -36,7 +37,8 @@ def save(path: str | os.PathLike[str], tree: Any, metadata: dict[str, Any] | Non
     Args:
         path: the file; ".safetensors" is the usual ending.
         tree: a pytree whose leaves are Python's numbers, NumPy's scalars, and arrays of booleans,
-            integers, floating and complex numbers. Static fields of dataclasses aren't saved.
+            integers, floating and complex numbers, NumPy's or CuPy's. Static fields of
+            dataclasses aren't saved.
         metadata: what else to keep: a dict that JSON can hold; `load_metadata` reads it.
 
     Raises:
@@ -135,7 +137,8 @@ def load(path: str | os.PathLike[str], like: Any = None) -> Any:
         like: a tree of the structure that was saved, whose leaves have the shapes and dtypes that
             are expected; `fgrad.eval_shape` makes one without numbers. It is needed for named
             tuples and registered classes, and gives dataclasses their static fields. Dicts are
-            matched by key and take the order of `like`.
+            matched by key and take the order of `like`. A leaf goes to the device that its leaf
+            of `like` is on.
 
     Raises:
         TreeError, ShapeError, DtypeError: the file doesn't fit `like`; the message has the path.
@@ -154,7 +157,7 @@ def load(path: str | os.PathLike[str], like: Any = None) -> Any:
         check_leaf(
             x, wanted, where, "load", "load into the model that was saved, or leave like out"
         )
-        return x
+        return tree.to_device(x, wanted) if is_cupy(wanted) else x
 
     return decode(found, leaf) if like is None else decode_like(found, like, leaf_like)
 

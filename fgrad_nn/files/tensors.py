@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fgrad import tree
+from fgrad.arrays import is_cupy
 from fgrad.errors import DtypeError, FileError, describe
 
 from ..extras import extra
@@ -36,6 +38,7 @@ def pack(x: Any, path: tuple[Any, ...]) -> tuple[Any, dict[str, Any]]:
     """
     wanted = "save wants leaves that are numbers, or arrays of them."
     notes: dict[str, Any] = {"kind": kind_of(x)}
+    x = tree.to_host(x) if is_cupy(x) else x
     if type(x) in (bool, int, float, complex):
         if type(x) is int and not -(2**63) <= x < 2**63:
             came, to_do = f"{place(path)}: {x}", "integers have 64 bits; keep larger ones as floats"
@@ -43,7 +46,7 @@ def pack(x: Any, path: tuple[Any, ...]) -> tuple[Any, dict[str, Any]]:
         x = np.array(x, np.int64 if type(x) is int else None)
     plain = type(x) is np.ndarray or isinstance(x, (np.generic, np.memmap))
     if not plain or x.dtype.kind not in "biufc" or x.dtype.itemsize > (16, 8)[x.dtype.kind != "c"]:
-        to_do = "leave it out, or convert it: a CuPy array by .get(), a list by np.array"
+        to_do = "leave it out, or convert it: a list by np.array"
         raise DtypeError(wanted, f"{place(path)}: {describe(x)}", to_do)
     x = np.asarray(x)
     order = sorted(range(x.ndim), key=lambda i: -abs(x.strides[i]))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fgrad.errors import ArgumentError, ShapeError, describe
+from fgrad.errors import ArgumentError, DtypeError, ShapeError, describe
 
 from ..activations import log_softmax
 from ..label_entropy import label_cross_entropy
@@ -49,7 +49,7 @@ def cross_entropy(
 
     Raises:
         ShapeError: the shapes don't fit, or there is nothing to average.
-        DtypeError: logits aren't floating.
+        DtypeError: logits aren't floating, or labels are neither integers nor probabilities.
         DomainError: a label isn't the number of a class; a traced one can't be seen.
     """
     if kind_of(labels) in tuple("iu"):
@@ -62,6 +62,13 @@ def cross_entropy(
             "cross_entropy takes ignore_index= with integer labels.",
             f"labels: {describe(labels)}",
             "give samples that don't count a weight of 0, weights=",
+        )
+    if np.shape(labels) == np.shape(logits)[:-1] != np.shape(logits):
+        raise DtypeError(
+            "cross_entropy wants numbers of classes as integers, or the probabilities of classes, "
+            "of the shape of the logits.",
+            f"labels: {describe(labels)}, for logits of shape {np.shape(logits)}",
+            "write labels.astype(int), if these are numbers of classes",
         )
     return softmax_cross_entropy(
         logits, labels, label_smoothing=label_smoothing, class_weights=class_weights,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -162,6 +163,7 @@ def train_step(
         if key is not None:
             keywords["key"] = key if crew is None else random.fold_in(key, crew.comm.rank)
 
+        @functools.wraps(loss, updated=())  # errors tell its name and place
         def objective(params: PyTree) -> Any:
             out = loss(params, batch, **keywords)
             return out if has_aux or has_state else (out, None)

@@ -10,7 +10,7 @@ import pytest
 
 import fgrad
 from fgrad import random, tree
-from fgrad.errors import ArgumentError, MissingPackageError, NonFiniteError
+from fgrad.errors import ArgumentError, MissingPackageError, NonFiniteError, ShapeError
 from fgrad_nn import (
     adam,
     apply_updates,
@@ -360,3 +360,14 @@ def test_arguments_are_checked(options, text):
     options = {"step": step, "data": [1.0], **options}
     with pytest.raises(ArgumentError, match=f"(?s){text}"):
         quiet(options.pop("step"), state, options.pop("data"), **options)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_errors_name_the_users_loss(compiled):
+    def my_loss(params, batch):
+        return params["w"] * batch
+
+    params, optimizer = {"w": np.ones(3)}, sgd(0.1)
+    step = train_step(my_loss, optimizer, jit=compiled)
+    with pytest.raises(ShapeError, match=r"`my_loss` \(.*test_training.py:\d+\) does not"):
+        step(TrainState.create(params, optimizer), np.ones(3))
