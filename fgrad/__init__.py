@@ -49,6 +49,7 @@ from .stage import make_graph as make_graph
 if _typing.TYPE_CHECKING:  # what is imported when it is first asked for, as `_LATER` says it too
     from . import checkpoint_policies as checkpoint_policies
     from . import debug as debug
+    from . import distributed as distributed
     from . import numpy as numpy
     from . import random as random
     from .blackbox import external as external
@@ -113,7 +114,7 @@ _LATER: dict[str, tuple[str, ...]] = {
     "solutions.implicit": ("implicit",),
     "taylor": ("jet",),
 }  # fmt: skip
-_SUBMODULES = frozenset({"checkpoint_policies", "debug", "numpy", "random"})
+_SUBMODULES = frozenset({"checkpoint_policies", "debug", "distributed", "numpy", "random"})
 _HOMES = {name: module for module, names in _LATER.items() for name in names}
 
 

@@ -6,8 +6,8 @@ import math
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -113,8 +113,7 @@ def is_array(x: Any) -> bool:
 NATIVE = frozenset({ndarray, np.memmap, *PYTHON_SCALARS, *np.sctypeDict.values()})
 
 
-@cache
-def library(cls: type) -> ModuleType:
+def _library(cls: type) -> ModuleType:
     """The library of arrays of a class: CuPy for its own, NumPy for anything else.
 
     >>> library(np.ndarray).__name__, library(float).__name__
@@ -124,6 +123,10 @@ def library(cls: type) -> ModuleType:
         if c.__name__ == "ndarray" and c.__module__.partition(".")[0] == "cupy":
             return sys.modules["cupy"]
     return np
+
+
+#: `_library`, which looks at each class once.
+library: Callable[[type], ModuleType] = lru_cache(maxsize=512)(_library)
 
 
 def is_cupy(x: Any) -> bool:

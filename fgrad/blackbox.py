@@ -10,10 +10,11 @@ import numpy as np
 
 from . import tree
 from .arrays import INEXACT, aval, shape_of
-from .core import Params, Primitive, Tracer, bind, full_lower
+from .core import Params, Primitive, Tracer, bind, full_lower, home
 from .custom_rules import Leaves, jvp_primitive, moving_leaves, vjp_primitive
 from .customized import Call, Custom
 from .errors import DtypeError, NoRuleError, ShapeError, describe
+from .moving import host_array
 from .rules import total
 from .series import TaylorTracer
 from .tracebacks import boundary
@@ -207,7 +208,7 @@ def _step(x: Any) -> float:
             describe(x),
             "give external a rule, jvp= or vjp=",
         )
-    scale = float(np.max(np.abs(full_lower(x)), initial=1.0))
+    scale = float(np.max(np.abs(host_array(full_lower(x))), initial=1.0))
     return scale * float(np.cbrt(np.finfo(a.dtype).eps))
 
 
@@ -237,7 +238,7 @@ def _rows(f: Callable[[Leaves], Any], xs: Leaves, ys: Leaves, gs: Leaves) -> lis
         for place in np.ndindex(a.shape):
             unit = np.zeros(a.shape, a.dtype)
             unit[place] = 1
-            column = _differences(f, xs, [i], [unit])
+            column = _differences(f, xs, [i], [home(xs[i]).asarray(unit)])
             terms = [np.sum(column[k] * g) for k, g in zip(answers, gs, strict=True)]
             numbers.append(total(terms))
         flat = np.stack(numbers) if numbers else np.zeros(0)

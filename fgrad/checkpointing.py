@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import checkpoint_policies, tree
-from .arrays import aval, ndarray
+from .arrays import aval, is_cupy, ndarray
 from .batch import vmap
 from .broadcasting import leading
 from .closures import example, has_traced
@@ -214,7 +214,7 @@ def _record(xs: Leaves, params: Params) -> Any:
     if isinstance(params["body"], Code):
         outs = fresh(outs, xs)
     else:
-        outs = tuple(y.copy() if type(y) is ndarray else y for y in outs)
+        outs = tuple(y.copy() if type(y) is ndarray or is_cupy(y) else y for y in outs)
     return outs, [[aval(y) for y in outs], kept, *xs]
 
 

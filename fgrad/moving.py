@@ -72,6 +72,11 @@ def to_host(tree: Any) -> Any:
     return structure.unflatten([x.get() if is_cupy(x) else x for x in leaves])
 
 
+def host_array(x: Any) -> Any:
+    """An array of NumPy's with the values of an array or a number, for those who look at them."""
+    return np.asarray(x.get() if is_cupy(x) else x)
+
+
 def check_one_device(tree: Any, name: str) -> None:
     """Refuse a tree with NumPy arrays beside CuPy's, which nothing can compute with together.
 

@@ -242,7 +242,7 @@ class Tape(Trace):
         # np.stack what the other n need takes n * n questions.
         asking = active[:1] if p.shaped and len(p.pull) == 1 else active
         kept = [
-            (x if k in active and is_cupy(x) else self.keep(x))
+            (x if type(x) is not ndarray and k in active and is_cupy(x) else self.keep(x))
             if any(p.needs(i, k) for i in asking)
             else aval(x)
             for k, x in enumerate(below)

@@ -164,7 +164,7 @@ def _enter(trace: Taylor, x: Any, row: Sequence[Any], scaled: bool) -> Any:
     """A traced argument, or the argument where its derivatives are zero."""
     known: list[Any] = [x]
     for k, c in enumerate(row, 1):
-        if not isinstance(c, Tracer) and not np.any(c):
+        if not isinstance(c, Tracer) and not is_cupy(c) and not np.any(c):
             known.append(None)
         else:
             known.append(_scaled(_like(c, x), factorial(k) if scaled else 1, np.true_divide))

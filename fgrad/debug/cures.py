@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..moving import host_array
+
 
 @dataclass(frozen=True)
 class Case:
@@ -165,7 +167,7 @@ def _quotient(case: Case) -> str:
             "the denominator is 0: add an epsilon to it, as in x / (y + 1e-5), inside of the root "
             "if it is one (np.sqrt(np.var(x) + 1e-5)); or leave zeros out with fgrad.select"
         )
-    if np.any(np.isinf(np.asarray(case.values))):
+    if np.any(np.isinf(host_array(case.values))):
         return (
             "infinity over infinity: find what overflowed before, and scale it; for softmax "
             "subtract the largest before np.exp"
@@ -198,7 +200,7 @@ def _angle(case: Case) -> str:
 
 
 def _difference(case: Case) -> str | None:
-    values = np.asarray(case.values)
+    values = host_array(case.values)
     if values.size and np.all(np.isinf(values)):
         if "exp" in case.after:
             return _logsumexp(case)
@@ -211,7 +213,7 @@ def _difference(case: Case) -> str | None:
 
 
 def _product(case: Case) -> str | None:
-    values = np.asarray(case.values)
+    values = host_array(case.values)
     if np.any(values == 0) and np.any(np.isinf(values)):
         return (
             "0 times infinity: for x log x use scipy.special.xlogy or scipy.special.entr; mask "

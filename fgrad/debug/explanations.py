@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import aval
 from ..core import full_lower
+from ..moving import host_array
 from .cures import Case, cure
 from .events import Log
 from .places import Line
@@ -248,7 +249,7 @@ def explanation(path: Path, log: Log, leaves: Sequence[Leaf], value: Any) -> Exp
     case = Case(
         written.operation, e.primitive.name, e.phase,
         tuple(np.nan if o.value is None else o.value for o in operands), step.value,
-        np.asarray(e.answer).dtype, masked is not None, names, calls,
+        host_array(e.answer).dtype, masked is not None, names, calls,
         line.source if line is not None else "",
     )  # fmt: skip
     to_do = cure(case) if phase in ("forward", "backward", "tangent") else (
@@ -257,7 +258,7 @@ def explanation(path: Path, log: Log, leaves: Sequence[Leaf], value: Any) -> Exp
     )  # fmt: skip
     return Explanation(
         False, written.operation, phase, e.primitive.name, step.value, written.stack,
-        operands, computed, np.shape(e.answer), np.asarray(e.answer).dtype, step.index,
+        operands, computed, np.shape(e.answer), host_array(e.answer).dtype, step.index,
         step.index[: len(batches)], g, tuple(leaves),
         None if path.argument is None else path.argument.path, masked, written.inside,
         _way(path), e.call, calls, to_do, e.number,
@@ -268,7 +269,7 @@ def _leaves_away(operands: Sequence[Any], index: tuple[int, ...]) -> bool:
     """Whether a `where` doesn't take an element of what was computed."""
     condition, *ways = operands
     place = place_in(index, np.shape(condition))
-    return place is not None and hasattr(ways[1 if np.asarray(condition)[place] else 0], "dtype")
+    return place is not None and hasattr(ways[1 if host_array(condition)[place] else 0], "dtype")
 
 
 def _way(path: Path) -> tuple[str, ...]:
@@ -291,7 +292,7 @@ def _operand(x: Any, step: Step, among: Sequence[Any]) -> Operand:
 
 def _at(x: Any, index: tuple[int, ...]) -> Any:
     """The element of an operand that belongs to that of an answer, if they line up."""
-    plain = np.asarray(full_lower(x))
+    plain = host_array(full_lower(x))
     if plain.size == 1:
         return plain.reshape(())[()]
     place = place_in(index, plain.shape)

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from .. import tree
 from ..arrays import INEXACT, aval, is_array
 from ..core import FRONTS, Params, Primitive, Trace, Tracer, bind, full_lower
 from ..elsewhere import late_front
+from ..moving import host_array
 from ..tracer import ArrayTracer
 
 #: Where the primitives are declared that hold functions which run on values of any kind.
@@ -34,7 +33,7 @@ class GroundTracer(ArrayTracer):
     __slots__ = ()
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        return np.asarray(self.value).__array__(*args, **kwargs)
+        return host_array(self.value).__array__(*args, **kwargs)
 
     def __float__(self) -> float:  # type: ignore[override]
         return float(self.value)
@@ -47,11 +46,11 @@ class GroundTracer(ArrayTracer):
 
     def item(self, *args: Any) -> Any:
         """The plain number."""
-        return np.asarray(self.value).item(*args)
+        return host_array(self.value).item(*args)
 
     def tolist(self) -> Any:
         """The plain numbers."""
-        return np.asarray(self.value).tolist()
+        return host_array(self.value).tolist()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if FRONTS.get(ufunc) is None and late_front(ufunc) is None and _alone(inputs):
@@ -148,6 +147,10 @@ class _Uncompiled:
     def derived(self, kind: Any, make: Callable[..., Any]) -> Any:
         """The function of the leaves, made from that of the user."""
         return make(self._flat.function())
+
+    def compiled(self, fn: Any) -> Any:
+        """A function, as it is."""
+        return fn
 
     @property
     def structure(self) -> Any:

@@ -14,6 +14,7 @@ from ..core import WATCH, Tracer, check_function, full_lower, rerun
 from ..derivatives import Pullback, pull_back, push_forward
 from ..errors import ArgumentError, NonFiniteError, describe, name_of
 from ..linearization import linearize
+from ..moving import host_array
 from ..tracebacks import boundary
 from .events import Argument, Log, Watch, is_finite, made_by
 from .explanations import Explanation, Leaf, explanation
@@ -82,7 +83,7 @@ def _explained(out: Any, log: Log) -> Explanation:
         plain = full_lower(y)
         if not is_array(plain) or is_finite(plain):
             continue
-        plain = np.asarray(plain)
+        plain = host_array(plain)
         index = first_bad(plain)
         assert index is not None
         count = int(np.sum(np.logical_not(np.isfinite(plain))))

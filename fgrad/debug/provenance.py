@@ -9,6 +9,7 @@ import numpy as np
 
 from ..broadcasting import line_up
 from ..core import full_lower
+from ..moving import host_array
 from .events import Argument, Event, is_finite
 
 #: Primitives of one operand whose answer's elements are elements of the operand.
@@ -58,7 +59,7 @@ def first_bad(x: Any, like: Any = None) -> tuple[int, ...] | None:
     >>> first_bad(np.ones(2)) is None
     True
     """
-    x = np.asarray(full_lower(x))
+    x = host_array(full_lower(x))
     nan = np.isnan(x)
     masks = [nan, np.logical_not(np.isfinite(x))]
     if like is not None and not np.isnan(like):
@@ -91,14 +92,14 @@ def _candidates(step: Step) -> list[tuple[Any, Any, tuple[int, ...]]]:
     if e.primitive.name == "where":
         chosen = place_in(index, np.shape(operands[0][0]))
         operands = operands[1:] if chosen is None else [
-            operands[1 if np.asarray(operands[0][0])[chosen] else 2]
+            operands[1 if host_array(operands[0][0])[chosen] else 2]
         ]  # fmt: skip
         elementwise = True
     found = []
     for x, event in operands:
         if is_finite(x):
             continue
-        value = np.asarray(x)
+        value = host_array(x)
         at = place_in(index, value.shape) if elementwise else None
         if e.primitive.name in _MOVING:
             at = _moved(e, index, value.shape)
@@ -112,7 +113,7 @@ def _candidates(step: Step) -> list[tuple[Any, Any, tuple[int, ...]]]:
 def _moved(e: Event, index: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | None:
     """Where the element of an answer was before it was moved."""
     numbers = np.arange(int(np.prod(shape))).reshape(shape)
-    moved = np.asarray(e.primitive.impl(numbers, **e.params))
+    moved = host_array(e.primitive.impl(numbers, **e.params))
     if moved.shape != np.shape(e.answer):
         return None
     return tuple(int(i) for i in np.unravel_index(int(moved[index]), shape))
@@ -122,7 +123,7 @@ def trace_back(event: Any, value: Any, index: tuple[int, ...]) -> Path:
     """Follow an element of a result to the operation that made it of what was finite."""
     if isinstance(event, Argument):
         return Path((), event)
-    steps = [Step(event, index, np.asarray(value)[index])]
+    steps = [Step(event, index, host_array(value)[index])]
     while True:
         step = steps[-1]
         found = _candidates(step)

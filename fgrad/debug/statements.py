@@ -27,10 +27,13 @@ _serial = count().__next__
 #: What generated code calls that computes nothing.
 _SMALL = frozenset(
     (
-        "_copied", "_own", "append", "get", "items", "keys", "len", "make", "memory", "min", "pop",
-        "range", "type", "values",
+        "append", "copied", "cycle", "get", "items", "keys", "len", "make", "memory", "min", "own",
+        "pop", "range", "together", "type", "values", "zip",
     )
 )  # fmt: skip
+
+#: How functions that are parts of a program are called: of a long one, and loops.
+_PARTS = ("chunk", "loop")
 
 #: What operators between numbers are called.
 _OPERATORS: dict[type[ast.AST], str] = {
@@ -41,7 +44,7 @@ _OPERATORS: dict[type[ast.AST], str] = {
 
 
 class _Clocked(ast.NodeTransformer):
-    """Puts a clock around each statement of ``run``, and notes the text of these."""
+    """Puts a clock around each statement of ``run``, its chunks and its loops."""
 
     def __init__(self, first: int) -> None:
         self.first, self.lines = first, list[int]()
@@ -49,10 +52,18 @@ class _Clocked(ast.NodeTransformer):
         self.operators: dict[int, str] = {}
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        if node.name != "run":
-            return node
+        if node.name == "run" or node.name.startswith(_PARTS):
+            node.body = self._clocked(node.body)
+        return node
+
+    def _clocked(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         body: list[ast.stmt] = []
-        for statement in node.body:
+        for statement in statements:
+            if isinstance(statement, ast.For):
+                statement.body = self._clocked(statement.body)
+            if isinstance(statement, ast.For) or _is_part(statement):
+                body.append(statement)
+                continue
             if isinstance(statement, ast.Return) and statement.value is not None:
                 if isinstance(statement.value, ast.Call) and _goes_on(statement.value):
                     body.append(statement)
@@ -61,8 +72,7 @@ class _Clocked(ast.NodeTransformer):
                 body += [*self._timed(value, statement), *ast.parse("return _result").body]
             else:
                 body += self._timed(statement, statement)
-        node.body = body
-        return node
+        return body
 
     def _timed(self, statement: ast.stmt, original: ast.stmt) -> list[ast.stmt]:
         k = self.first + len(self.lines)
@@ -73,6 +83,13 @@ class _Clocked(ast.NodeTransformer):
             self.operators[k] = _OPERATORS.get(type(op), "operator")
         before, after = ast.parse(f"_start = _clock()\n_note({k}, _clock() - _start)").body
         return [before, statement, after]
+
+
+def _is_part(statement: ast.stmt) -> bool:
+    """Whether a statement calls a part of the program, whose statements have clocks."""
+    value = statement.value if isinstance(statement, (ast.Assign, ast.Expr)) else None
+    name = value.func if isinstance(value, ast.Call) else None
+    return isinstance(name, ast.Name) and name.id.startswith(_PARTS)
 
 
 def _goes_on(call: ast.Call) -> bool:
@@ -143,7 +160,7 @@ class _Notes:
             operands = [owner, *operands]
         shapes = [np.shape(x) for x in operands]
         out = fn(*args, **kwargs)
-        if name.startswith("block") or name in _SMALL:
+        if name.startswith(("block", *_PARTS)) or name in _SMALL:
             return out
         first = out[0] if isinstance(out, tuple) and out else out
         answer = np.shape(first if is_array(first) else operands[-1] if operands else ())

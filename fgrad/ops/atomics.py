@@ -35,11 +35,11 @@ def add_each(x: Any, index: tuple[Any, ...], v: Any) -> None:
 
 def last_writers(shape: tuple[int, ...], index: tuple[Any, ...], host: Any) -> tuple[Any, Any]:
     """For each element that an index picks its number, and the last number of its place."""
-    place = host.zeros(shape, np.int64)
+    place = host.zeros(shape, np.uint64)  # of signed ones the device compares 32 bits alone
     picked = place[index]
-    number = host.arange(picked.size).reshape(picked.shape)
+    number = host.arange(picked.size, dtype=np.uint64).reshape(picked.shape)
     host.maximum.at(place, index, number)
-    return number, place[index]
+    return number.astype(np.int64), place[index].astype(np.int64)
 
 
 def set_each(x: Any, index: tuple[Any, ...], v: Any) -> None:

@@ -17,7 +17,7 @@ from .reduce import NONE, axes_of, in_dtype, prepare
 
 # ------------------------------------------------------------------ running sums and products
 def _axis_or_flat(a: Any, axis: Any) -> tuple[Any, int]:
-    if axis is None:
+    if axis is None or (ndim_of(a) == 0 and axis in (0, -1)):
         return np.reshape(a, (-1,)), -1
     return a, from_end(axis, ndim_of(a))
 

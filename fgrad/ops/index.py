@@ -36,8 +36,11 @@ def _scattered(parts: Sequence[Any], out: Any) -> Any:
     plain = not isinstance(out, Tracer) and not any(
         isinstance(y, Tracer) for _, arrays, g, _ in parts for y in (*arrays, g)
     )
-    if not plain or not isinstance(parts[0][2], (ndarray, np.generic)):
-        host = home(parts[0][2])
+    first = parts[0][2]
+    if plain and is_cupy(first):
+        return _scattered_there(parts, out, namespace(first))
+    if not plain or not isinstance(first, (ndarray, np.generic)):
+        host = home(first)
         x, parts, places = _small_together(parts, host)
         out = host.zeros(x.shape, x.dtype) if out is None else out
         if places is not None:
@@ -53,6 +56,19 @@ def _scattered(parts: Sequence[Any], out: Any) -> Any:
             np.add.at(out, join_index(spec, arrays), g)
         else:
             out[join_index(spec, ())] += g
+    return out
+
+
+def _scattered_there(parts: Sequence[Any], out: Any, host: Any) -> Any:
+    """`_scattered` of plain arrays on a device."""
+    x = parts[0][0]
+    out = host.zeros(x.shape, x.dtype) if out is None else out.astype(x.dtype)
+    for _, arrays, g, spec in parts:
+        index = join_index(spec, arrays)
+        if arrays:
+            add_each(out, index, g)
+        else:
+            out[index] += g
     return out
 
 

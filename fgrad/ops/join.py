@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import from_end, namespace, ndim_of, shape_of
+from ..arrays import from_end, namespace, ndarray, ndim_of, shape_of
 from ..core import Array, bind, home
 from ..doors import has_tracer
 from ..errors import NoRuleError
@@ -30,11 +30,12 @@ def _concatenate_transpose(g: Array, *xs: Any, axis: int) -> Any:
     return out if len(out) > 1 else out[0]
 
 
-def _concatenate_impl(*xs: Any, axis: int) -> Any:
-    return namespace(xs[0]).concatenate(xs, axis=axis)
+def _concatenate_impl(*xs: Any, axis: int, out: Any = None) -> Any:
+    x = xs[0]
+    return (np if type(x) is ndarray else namespace(x)).concatenate(xs, axis=axis, out=out)
 
 
-@linear(np.concatenate, _concatenate_transpose, impl=_concatenate_impl)
+@linear(np.concatenate, _concatenate_transpose, impl=_concatenate_impl, writes=True)
 def _concatenate(xs: Sequence[Any], axis: int) -> Any:
     return tuple(xs), {"axis": axis}
 
@@ -51,7 +52,7 @@ def concatenate(
     """`numpy.concatenate`."""
     given(out=out)
     arrays = list(arrays)
-    like = first_array(arrays)
+    like = arrays[0] if arrays and hasattr(arrays[0], "dtype") else first_array(arrays)
     xs = [as_array(x, like) for x in arrays]
     if axis is None:
         xs, axis = [np.reshape(x, (-1,)) for x in xs], 0
@@ -68,7 +69,7 @@ def stack(
     """`numpy.stack`; the arrays may be numbers."""
     given(out=out)
     arrays = list(arrays)
-    like = first_array(arrays)
+    like = arrays[0] if arrays and hasattr(arrays[0], "dtype") else first_array(arrays)
     xs = [as_array(x, like) for x in arrays]
     if len({shape_of(x) for x in xs}) != 1:
         raise ValueError("all input arrays must have the same shape")

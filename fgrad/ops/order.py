@@ -284,7 +284,7 @@ def _argpartition(
     return (a,), {"kth": kth, "axis": from_end(axis, ndim_of(a)), "kind": kind}
 
 
-def _argpartition_impl(a: Any, *, kth: Any, axis: int, kind: str) -> Any:
+def _argpartition_impl(a: Any, *, kth: Any, axis: int, kind: Any) -> Any:
     # CuPy has one algorithm.
     return np.argpartition(a, kth, axis) if is_cupy(a) else np.argpartition(a, kth, axis, kind)
 

@@ -200,6 +200,8 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     shape = shape_of(a)
     if axis is None:
         return (a,), {"axis": tuple(i - len(shape) for i, n in enumerate(shape) if n == 1)}
+    if not shape and axis in (0, -1):  # which NumPy takes of a number, too
+        return (a,), {"axis": ()}
     return (a,), {"axis": tuple(from_end(i, len(shape)) for i in _axes(axis))}
 
 
@@ -312,7 +314,8 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """`numpy.where`."""
     if x is None and y is None:
         return np.nonzero(condition)
-    if any(isinstance(z, (list, tuple)) for z in (condition, x, y)):
+    lists = (list, tuple)
+    if isinstance(condition, lists) or isinstance(x, lists) or isinstance(y, lists):
         like = first_array((condition, x, y))
         condition, x, y = (as_operand(z, like) for z in (condition, x, y))
     return _where(condition, x, y)

@@ -83,6 +83,8 @@ def _power_y(ans: Array, x: Array, y: Array) -> Array:
 
 
 def _power_impl(x: Any, y: Any) -> Any:
+    if type(x) is ndarray:
+        return np.power(x, y)
     # Not operator.pow: x ** 2 of complex numbers is np.square(x), which rounds otherwise.
     both = isinstance(x, PYTHON_SCALARS) and isinstance(y, PYTHON_SCALARS)
     try:

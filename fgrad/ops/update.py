@@ -16,9 +16,9 @@ from .index import (
     bind_index_add,
     bind_index_set,
     getitem,
-    join_index,
     split_index,
 )
+from .indices import join_index
 
 
 class At:

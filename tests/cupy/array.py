@@ -81,7 +81,13 @@ class MemoryPointer:
     """``x.data``."""
 
     def __init__(self, ptr: int) -> None:
-        self.ptr = ptr
+        self.ptr, self.device_id = ptr, Device.id
+
+
+class Stream:
+    """``cupy.cuda.get_current_stream()``: the one that there is."""
+
+    ptr = 0
 
 
 class ndarray:

@@ -28,38 +28,12 @@ WAITS = {
 }  # fmt: skip
 
 #: Parameters whose values are arrays.
-ARRAYS = set(
-    [
-        "a",
-        "b",
-        "x",
-        "y",
-        "v",
-        "m",
-        "arr",
-        "ary",
-        "array",
-        "z",
-        "val",
-        "a1",
-        "a2",
-        "ar",
-        "ar1",
-        "ar2",
-        "element",
-        "p",
-        "filt",
-        "obj_",
-        "x1",
-        "x2",
-        "M",
-        "f",
-        "prototype",
-        "x1",
-        "indices1",
-        "choicelist",
-    ]
-)
+ARRAYS = frozenset(
+    (
+        "a", "b", "x", "y", "v", "m", "arr", "ary", "array", "z", "val", "a1", "a2", "ar", "ar1",
+        "ar2", "element", "p", "filt", "x1", "x2", "M", "f", "prototype", "choicelist",
+    )
+)  # fmt: skip
 #: Functions that take Python's numbers in the place of an array.
 NUMBERS = {
     "isclose", "allclose", "array_equal", "array_equiv", "linspace", "logspace", "clip",

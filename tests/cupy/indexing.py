@@ -15,7 +15,7 @@ from .traffic import TRAFFIC
 
 #: The dtypes of each kind of atomic operation.
 ATOMIC = {
-    "add": "ilqILQefd", "subtract": "iI", "maximum": "ilqILQfd", "minimum": "ilqILQfd",
+    "add": "ilqILQefd", "subtract": "iI", "maximum": "iILQfd", "minimum": "iILQfd",
     "bitwise_and": "ilqILQ", "bitwise_or": "ilqILQ", "bitwise_xor": "ilqILQ",
 }  # fmt: skip
 

@@ -2,10 +2,12 @@
 
 Each is computed with NumPy's arrays and with the stand-in's. The numbers are equal, derivatives are
 arrays of the stand-in's, and between start and end nothing is copied to the host or waited for.
+On a GPU the same is done with CuPy's own (`tests/gpu`), where nobody counts.
 """
 
 from __future__ import annotations
 
+import builtins
 import types
 from typing import Any
 
@@ -16,29 +18,29 @@ from fgrad import tree
 
 from ..examples import Row
 from ..laws import close, random_like
-from .array import ndarray
 from .library import LIBRARY
 from .traffic import counted
 
 
-def move(x: Any) -> Any:
-    """Arrays to the stand-in, without counting."""
-    return tree.map(lambda y: LIBRARY.asarray(y) if isinstance(y, np.ndarray) else y, x)
+def move(x: Any, library: Any = LIBRARY) -> Any:
+    """Arrays to the device."""
+    return tree.map(lambda y: library.asarray(y) if isinstance(y, np.ndarray) else y, x)
 
 
 def back(x: Any) -> Any:
-    """Arrays from the stand-in."""
-    return tree.map(lambda y: y._a if isinstance(y, ndarray) else y, x)
+    """Arrays from the device."""
+    return tree.map(lambda y: y.get() if hasattr(y, "get") else y, x)
 
 
-def on_device(call: Any) -> Any:
+def on_device(call: Any, library: Any) -> Any:
     """A row's call, with its constants on the device: NumPy's arrays in it are CuPy's."""
     if not isinstance(call, types.FunctionType) or not call.__module__.startswith("tests."):
         return call
     read = read_by(call.__code__)
-    names = {k: moved(v) for k, v in call.__globals__.items() if k in read}
-    cells = tuple(types.CellType(moved(c.cell_contents)) for c in call.__closure__ or ())
-    defaults = tuple(map(moved, call.__defaults__ or ())) or None
+    names = {k: moved(v, library) for k, v in call.__globals__.items() if k in read}
+    names["__builtins__"] = builtins
+    cells = tuple(types.CellType(moved(c.cell_contents, library)) for c in call.__closure__ or ())
+    defaults = tuple(moved(x, library) for x in call.__defaults__ or ()) or None
     return types.FunctionType(call.__code__, names, call.__name__, defaults, cells or None)
 
 
@@ -51,33 +53,37 @@ def read_by(code: types.CodeType) -> set[str]:
 class Creating(types.ModuleType):
     """NumPy, but that it creates arrays on the device, as one who has CuPy's would."""
 
+    def __init__(self, library: Any) -> None:
+        super().__init__("numpy")
+        self.library = library
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(LIBRARY if name in CREATES else np, name)
+        return getattr(self.library if name in CREATES else np, name)
 
 
 CREATES = {"array", "asarray", "eye", "arange", "zeros", "ones", "full", "empty"}
-CREATING = Creating("numpy")
 
 
-def moved(x: Any) -> Any:
+def moved(x: Any, library: Any) -> Any:
     """A constant of a call: an array, a tuple of some, a module, or a function with constants."""
     if x is np:
-        return CREATING
+        return Creating(library)
     if isinstance(x, types.FunctionType) and x.__module__.startswith("tests.examples"):
-        return on_device(x)
+        return on_device(x, library)
     if isinstance(x, np.ndarray):
-        return LIBRARY.asarray(x)
+        return library.asarray(x)
     if type(x) in (tuple, list) and any(isinstance(y, np.ndarray) for y in x):
-        return type(x)(map(moved, x))
+        return type(x)(moved(y, library) for y in x)
     if type(x) is dict:
-        return {k: moved(v) for k, v in x.items()}
+        return {k: moved(v, library) for k, v in x.items()}
     return x
 
 
-def on_there(row: Row, xs: list[Any]) -> tuple[Any, list[Any]]:
+def on_there(row: Row, xs: list[Any], library: Any) -> tuple[Any, list[Any]]:
     """The row's function of its differentiable operands, and these, on the device."""
-    there = Row(row.of, row.operands, on_device(row.call), row.kind, row.complex, row.bits)
-    return there.fix(move(xs))
+    call = on_device(row.call, library)
+    there = Row(row.of, row.operands, call, row.kind, row.complex, row.bits)
+    return there.fix(move(xs, library))
 
 
 def first_order(h: Any, xs: list[Any], ts: Any, g: Any) -> Any:
@@ -108,7 +114,10 @@ def batched(h: Any, xs: list[Any], ts: Any, g: Any) -> Any:
     return fgrad.vmap(h)(*many), fgrad.vmap(forward)(*many)
 
 
-def check(row: Row, mode: Any, waits: bool = False, dtype: Any = np.float64) -> None:
+def check(
+    row: Row, mode: Any, waits: bool = False, dtype: Any = np.float64, library: Any = LIBRARY,
+    rtol: float = 1e-11,
+) -> None:  # fmt: skip
     """A mode's results on the device are those on the host, which it never asked.
 
     With ``waits`` it may ask: for a shape that the values decide.
@@ -120,11 +129,11 @@ def check(row: Row, mode: Any, waits: bool = False, dtype: Any = np.float64) -> 
     with np.errstate(all="ignore"):
         g = random_like(h(*moving), rng)
         want = mode(h, moving, ts, g)
-    k, there = on_there(row, xs)
-    ts, g = move(ts), move(g)
+    k, there = on_there(row, xs, library)
+    ts, g = move(ts, library), move(g, library)
     with counted() as traffic:
         got = mode(k, there, ts, g)
     for leaf in tree.leaves(got):
-        assert isinstance(leaf, ndarray), f"{row}: a result is {type(leaf)}"
+        assert isinstance(leaf, library.ndarray), f"{row}: a result is {type(leaf)}"
     assert waits or (traffic.syncs, traffic.to_host) == (0, 0), f"{row}: {traffic}"
-    close(back(got), want, f"{row}: on the device = on the host")
+    close(back(got), want, f"{row}: on the device = on the host", rtol)

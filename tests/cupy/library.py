@@ -12,7 +12,7 @@ import numpy as np
 import scipy.special
 
 from . import operators, ufuncs
-from .array import LIBRARY, SCALARS, Device, checked_dtype, ndarray, poisoned, unwrap, wrap
+from .array import LIBRARY, SCALARS, Device, Stream, checked_dtype, ndarray, poisoned, unwrap, wrap
 from .contract import CONTRACT, signature
 from .functions import PLAIN, WHOLE, declare
 from .traffic import TRAFFIC
@@ -89,12 +89,19 @@ CREATION: dict[str, Callable[..., Any]] = {
 
 
 # ------------------------------------------------------------------ linalg
-def _solved(fn: Callable[..., Any], rank: int) -> Callable[..., Any]:
-    """A solver that gives NaN for singular matrices, in silence, and refuses float16."""
+def _solved(fn: Callable[..., Any], rank: bool, stacked: bool) -> Callable[..., Any]:
+    """A solver that gives NaN for singular matrices, in silence, and refuses float16.
+
+    With ``stacked`` it wants as many right sides as matrices.
+    """
 
     def call(a: Any, *args: Any, **kwargs: Any) -> Any:
         if a.dtype == np.float16:
             raise TypeError("float16 is unsupported in linalg")
+        if stacked and args[0].shape[: a.ndim - 1] != a.shape[:-1]:
+            raise ValueError(
+                "a must have (..., M, M) shape and b must have (..., M) or (..., M, K)"
+            )
         if fn is np.linalg.solve and args[0].ndim > 1 and a.shape[:-1] != args[0].shape[:-1]:
             raise ValueError("a must have (..., M, M) shape and b must have (..., M, K)")
         try:
@@ -126,7 +133,7 @@ def _fill(module: Any, home: str, source: Any) -> None:
             if fn is None:
                 continue
             if home == "cupy.linalg":
-                fn = _solved(fn, name in ("solve", "inv", "cholesky"))
+                fn = _solved(fn, name in ("solve", "inv", "cholesky"), name == "solve")
             fn = declare(name, text, fn, home)
         setattr(module, name, fn)
 
@@ -171,6 +178,8 @@ def _build() -> dict[str, types.ModuleType]:
     _fill(special, "cupyx.scipy.special", scipy.special)
     linalg.LinAlgError = np.linalg.LinAlgError
     cuda.Device, cuda.is_available = Device, lambda: True
+    cuda.get_current_stream = Stream
+    cuda.runtime = types.SimpleNamespace(getDevice=lambda: Device.id)
     for name, x in {"ndarray": ndarray, "ufunc": ufuncs.ufunc, "linalg": linalg, "fft": fft,
                     "lib": lib, "cuda": cuda, "asnumpy": asnumpy,
                     "get_array_module": get_array_module, "newaxis": None, "pi": np.pi,

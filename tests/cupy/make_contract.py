@@ -83,7 +83,11 @@ def main(api_path: str, probes_path: str, dtypes_path: str) -> None:
             if m["kind"] != "method" and not m["name"].startswith("_")
         ),
         "missing of arrays": api["ndarray_missing"],
-        "probes": {k: p for k, v in probes["probes"].items() if "random" not in k and (p := compact_probe(v)) is not None},
+        "probes": {
+            k: p
+            for k, v in probes["probes"].items()
+            if "random" not in k and (p := compact_probe(v)) is not None
+        },
         "dtypes": differ,
     }  # fmt: skip
     text = json.dumps(contract, separators=(",", ":"), sort_keys=True)

@@ -294,7 +294,7 @@ def _by_mask(call: Any) -> bool:
 
 
 def _combines(row: Row) -> bool:
-    """Whether values for one place multiply: CuPy has no such atomic operation; or x > 0 indexes."""
+    """Whether values for one place multiply, which no atomic operation does, or x > 0 indexes."""
     code = getattr(row.call, "__code__", None)
     names = () if code is None else code.co_names
     by_values = name_of(row) == "at" and "set" in names and row.call.__closure__ is None
