@@ -34,7 +34,6 @@ smartquotes_action = "D"  # dashes; a quotation mark on a page is one that can b
 suppress_warnings = ["ref.python"]  # two modules have a CheckError; the first is meant
 
 autodoc_typehints = "none"  # the sections Args and Returns say what is taken, shapes and dtypes too
-autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True, "undoc-members": False}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False

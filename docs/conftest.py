@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from threadpoolctl import threadpool_limits
 
-for _name, _value in {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}.items():  # before NumPy
-    os.environ.setdefault(_name, _value)
+os.environ.setdefault("MPLBACKEND", "Agg")
 settings.register_profile(
-    "pages", derandomize=True, max_examples=25, deadline=None, database=None,
+    "pages", derandomize=True, max_examples=15, deadline=None, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 
@@ -24,7 +24,8 @@ def _page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     profile = settings.get_current_profile_name()
     settings.load_profile("pages")
-    yield
+    with threadpool_limits(1):  # as in other tests: several processes share the cores
+        yield
     settings.load_profile(profile)
     if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
         pyplot.close("all")

@@ -17,6 +17,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import matplotlib as mpl
+from hypothesis import settings
+from threadpoolctl import threadpool_limits
+
 DOCS = Path(__file__).resolve().parent
 PICTURES = DOCS / "pictures"
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -37,9 +41,9 @@ def main(arguments: list[str]) -> int:
     os.environ["MPLBACKEND"] = "Agg"
     os.environ["SOURCE_DATE_EPOCH"] = "0"  # no dates in files, so that the same code makes the same
     sys.path.insert(0, str(DOCS.parent))
-    import matplotlib as mpl
-
     mpl.rcParams["svg.hashsalt"] = "fgrad"
+    settings.register_profile("pictures", derandomize=True, deadline=None, database=None)
+    settings.load_profile("pictures")
     folder = tempfile.mkdtemp()
     os.chdir(folder)
     failed = 0
@@ -47,7 +51,9 @@ def main(arguments: list[str]) -> int:
         if shown(page) and (not arguments or page.stem in arguments):
             if missing := shown(page) - written(page):
                 raise SystemExit(f"{page.name} shows {missing}, which its code doesn't write")
-            failed += doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS).failed
+            with threadpool_limits(1):
+                result = doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS)
+            failed += result.failed
             for name in shown(page):
                 shutil.copy(Path(folder) / name, PICTURES / name)
             print(page.relative_to(DOCS), *sorted(shown(page)))

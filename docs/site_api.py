@@ -44,6 +44,9 @@ LATE = {"fgrad.testing": {"laws": "properties"}}
 OURS = ("fgrad", "fgrad_nn")
 #: What stays as it is in docstrings: literals, references, doctests and directives.
 KEPT = re.compile(r"(``.*?``|`[^`]*`|^ *(?:>>>|\.\.\.|\.\. ).*?$)", re.S | re.M)
+#: How Python shows classes and functions, and objects that stand for "not given".
+NAMED = re.compile(r"<(?:class|function|ufunc) '?(?:[\w<>]+\.)*(\w+|<lambda>)'?(?: at \w+)?>")
+MARKER = re.compile(r"<object object(?: at \w+)?>|<no value>")
 #: Stars that don't begin emphasis, such as those of ``(batch, *lengths)``; bars, as in |x|.
 STARS = re.compile(r"\*(?=\w)(?!\w+\*)|(?<!\|)\|(?!\|)")
 
@@ -125,6 +128,8 @@ def on_page(module: str) -> tuple[dict[str, list[str]], list[str]]:
         known = groups.setdefault(source, []) if here else others
         if path not in known:
             known.append(path)
+    for paths in groups.values():
+        paths.sort(key=lambda path: isinstance(_object(path), type))  # functions first
     return {source: paths for source, paths in groups.items() if paths}, others
 
 
@@ -142,8 +147,8 @@ def _first_line(text: str | None) -> str:
 
 
 def _escape(text: str) -> str:
-    """Text as reStructuredText that means just this text."""
-    return re.sub(r"([\\*`|_])", r"\\\1", text)
+    """Text of another library as reStructuredText that means just this text."""
+    return re.sub(r"([\\*|_])", r"\\\1", text.replace("`", ""))
 
 
 def _signature(path: str) -> str:
@@ -157,7 +162,7 @@ def _signature(path: str) -> str:
     if found:
         return found[1]
     try:
-        return str(inspect.signature(thing))
+        return _plain(str(inspect.signature(thing)))
     except (TypeError, ValueError):
         return "(...)"
 
@@ -263,9 +268,21 @@ def _docstring(
     lines[:] = "".join(parts).split("\n")
 
 
+def _plain(signature: str) -> str:
+    """A signature in which default values are written as one would type them."""
+    return MARKER.sub("...", NAMED.sub(r"\1", signature))
+
+
+def _arguments(
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, signature: str, returns: str
+) -> tuple[str, str] | None:
+    return (_plain(signature), returns) if signature else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive."""
     app.add_directive("names", Names)
     app.connect("autodoc-skip-member", _skip)
+    app.connect("autodoc-process-signature", _arguments)
     app.connect("autodoc-process-docstring", _docstring, priority=400)  # before napoleon
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -324,10 +324,10 @@ ARRAYS = (
     Row("memory guarding of inputs against mutation",
         "c = np.ones(3)\ndef f(x):\n    y = x * c\n    c[:] = 7\n    return np.sum(y)\ngrad(f)(X)",
         np.ones(3), "small arrays are copied; large ones read-only while a gradient needs them"),
-    absent("GPU arrays", "not tested", "see CuPy"),
+    absent("GPU arrays", "not tested", "CuPy's, on a stand-in only: see `docs/gpu.md`"),
     absent("CuPy arrays as inputs", "not tested",
-        "rules call NumPy's functions on their operands, which CuPy takes over by NumPy's "
-        "protocols; the tests have no GPU to show it"),
+        "on hardware; every row of the tests' table runs on a stand-in that has CuPy's signatures, "
+        "refusals and dtypes: `docs/gpu.md`"),
     absent("sharding / pmap / shard_map", "no",
         "a process computes on one device; `vmap` with `axis_name` is the same program on one"),
 )  # fmt: skip

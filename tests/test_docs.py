@@ -70,7 +70,8 @@ def test_each_page_is_in_a_list_of_contents() -> None:
         for block in re.findall(r"{toctree}\n(.*?)```|toctree::\n((?:\n|   .*\n)*)", text, re.S):
             entries = re.findall(r"^\s*([\w/]+)$", "".join(block), re.M)
             listed |= {(Path(page).parent / entry).as_posix() for entry in entries}
-    assert {Path(page).with_suffix("").as_posix() for page in PAGES} == listed
+    pages = {Path(page).with_suffix("").as_posix() for page in PAGES}
+    assert pages == listed, "a new page wants a line in docs/index.md or docs/api/index.rst"
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.endswith(".md")])
