@@ -53,6 +53,11 @@ def test_run_prints_a_row_for_each_workload():
         assert work.title in out
 
 
+def test_native_prints_a_row_for_each_workload():
+    out = script("native.py", "--tiny", "--only", "kepler", "--seconds", "0.001")
+    assert "| Kepler orbit, 3 Runge-Kutta steps |" in out
+
+
 def test_profile_ops_prints_a_row_for_each_operation():
     out = script("profile_ops.py", "--only", "tanh,matmul", "--seconds", "0.001")
     assert out.count("tanh") == out.count("matmul") == 2

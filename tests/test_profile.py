@@ -145,9 +145,11 @@ def test_paths_of_compiled_functions():
 
 
 def test_loops_of_compiled_functions():
-    f = jit(lambda x: scan(lambda c, x: (c * x, c), 1.0, x)[0])
-    (row,) = (r for r in profile(f, np.ones(10), repeats=1).rows if r.operation == "scan")
-    assert row.flops is None
+    f = jit(lambda x: scan(lambda c, x: (np.tanh(c * x), None), np.ones(30), x)[0])
+    rows = profile(f, np.ones((10, 30)), repeats=1).rows
+    for name in ("multiply", "tanh"):
+        (row,) = (r for r in rows if r.operation == name)
+        assert row.flops == 300  # of all steps
 
 
 def test_a_compiled_function_is_one_operation():

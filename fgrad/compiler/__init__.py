@@ -8,10 +8,23 @@ signature   one kind of call: its inputs and its checks
 lowering    operations of fgrad's as the few kinds of node that the passes know
 program     these nodes; equal ones are one node
 passes/     rules that replace a node by a better one, a file for each family
+products    sums of small products as products of stacks
+rows        how arrays of several shapes lie beside one loop over rows
+blocks      what goes over large arrays together, a block of rows at a time
 buffers     who shares memory with whom, by lifetimes
-blocks      elementwise clusters over large arrays, a block at a time
+looping     a block's loop as a function
+threads     such loops on two threads
+scans/      loops of known length: what moves out of them, and how they are printed
 printing    one line of NumPy for each node
+spelling    what these lines are made of
+chunks      long programs as several functions
+pools       what a program keeps from call to call
+native/     machine code in place of these lines
 unpacking   code that takes arguments apart and checks them
 paths       the tree of paths through truth values
+transformed compiled functions under other transformations
+pullbacks   reverse mode: a program forward, and one back
+backends    which of both a program is made of
+auto        programs that become machine code when that pays
 jitted      the public function
 """

@@ -19,7 +19,9 @@ from .program import Node, Program
 #: Nodes that are views of their operand, or may be.
 VIEWS = frozenset({"transpose", "reshape", "index"})
 #: Nodes that NumPy can write into a place that is given.
-WRITABLE = frozenset({"ufunc", "reduce", "dot", "matmul", "cast", "broadcast", "put"})
+WRITABLE = frozenset({"ufunc", "reduce", "dot", "matmul", "cast", "broadcast", "put", "stack"})
+#: Those that may be written where they belong in a stack.
+PLACED = frozenset({"ufunc", "dot", "matmul", "cast"})
 #: Nodes that write each entry after they have read the entries in its place, and no others.
 ELEMENTWISE = frozenset({"ufunc", "cast"})
 
@@ -33,12 +35,15 @@ class Plan:
         sizes: bytes of each arena.
         roots: for each node, the nodes in whose memory its array may lie.
         last: for each node, the position of the last node that reads its memory.
+        part: for what is written where it belongs in a stack: the stack, and how many bytes of it
+            come before.
     """
 
     slot: dict[Node, int] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)
     roots: dict[Node, frozenset[Node]] = field(default_factory=dict)
     last: dict[Node, int] = field(default_factory=dict)
+    part: dict[Node, tuple[Node, int]] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -81,16 +86,23 @@ def plan(program: Program, escaping: Sequence[Node] = ()) -> Plan:
             escapes.add(x)
     leaving = {r for y in (*program.outputs, *escaping) for r in out.roots.get(y, ())}
     out.last.update(dict.fromkeys(leaving, end))
+    _find_parts(program, out, escapes)
     free: list[int] = []
     dying: dict[int, list[Node]] = {}
     for r, k in out.last.items():
         dying.setdefault(k, []).append(r)
     for k, node in enumerate(program.nodes):
-        gone = [r for r in dying.get(k, ()) if r in out.slot]
+        gone = [r for r in dying.get(k, ()) if r in out.slot and r not in out.part]
         early = [r for r in gone if _overwritable(node, r, out)]
         free.extend(out.slot[r] for r in early)
         for made in _written_by(node):
-            if made in escapes or made not in out.last:
+            if made in escapes or made not in out.last or made in out.slot:
+                continue
+            if made in out.part:
+                stack, _ = out.part[made]
+                if stack not in out.slot:
+                    out.slot[stack] = _take(free, out.sizes, stack, early, out)
+                out.slot[made] = out.slot[stack]
                 continue
             under = [r for r in gone if r not in early and _passes_on(node, r, made, out)]
             if under:
@@ -102,6 +114,18 @@ def plan(program: Program, escaping: Sequence[Node] = ()) -> Plan:
         mine = {out.slot[made] for made in made_by(node) if made in out.slot}
         free = [s for s in dict.fromkeys(free) if s not in mine]
     return out
+
+
+def _find_parts(program: Program, plan: Plan, escapes: set[Node]) -> None:
+    """Find what can be written where it belongs in a stack, and how long the stacks are needed."""
+    for node in program.nodes:
+        before = 0
+        for x in node.ins if node.kind == "stack" else ():
+            placed = x.kind in PLACED and x.fortran is False and is_planned(x)
+            if placed and x not in escapes and x not in plan.part and node in plan.last:
+                plan.part[x] = node, before
+                plan.last[node] = max(plan.last[node], plan.last[x])
+            before += x.size * x.dtype.itemsize
 
 
 def _written_by(node: Node) -> list[Node]:
@@ -151,9 +175,13 @@ def _overwritable(node: Node, r: Node, plan: Plan) -> bool:
     readers = [x for x in node.ins if r in plan.roots.get(x, ())]
     if node.kind == "put":
         return readers == [r] and node.ins[0] is r
-    return node.kind in ELEMENTWISE and all(
-        x is r and x.shape == node.shape and x.dtype == node.dtype and x.fortran is node.fortran
-        for x in readers
+    return (
+        node.kind in ELEMENTWISE
+        and bool(readers)
+        and all(
+            x is r and x.shape == node.shape and x.dtype == node.dtype and x.fortran is node.fortran
+            for x in readers
+        )
     )
 
 
@@ -165,14 +193,13 @@ def _take(free: list[int], sizes: list[int], node: Node, early: Sequence[Node], 
         free.remove(slot)
         return slot
     fitting = [s for s in free if sizes[s] >= need and sizes[s] <= 4 * need + 4096]
+    # A small array takes no large arena, which a large one may want.
+    growing = [s for s in free if sizes[s] < need <= 2 * sizes[s] + 4096]
     if fitting:
         slot = min(fitting, key=lambda s: (sizes[s], s not in [plan.slot[r] for r in early]))
-    elif free:
-        slot = max(free, key=lambda s: sizes[s])
-        if need > 2 * sizes[slot] + 4096:
-            sizes.append(need)
-            return len(sizes) - 1
-        sizes[slot] = max(need, sizes[slot])
+    elif growing:
+        slot = max(growing, key=lambda s: sizes[s])
+        sizes[slot] = need
     else:
         sizes.append(need)
         return len(sizes) - 1

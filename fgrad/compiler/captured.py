@@ -31,7 +31,7 @@ from typing import Any
 
 from .. import tree
 from ..arguments import Selection
-from ..arrays import digest, ndarray
+from ..arrays import digest, is_cupy, ndarray
 from .codes import (
     absent_globals,
     contents_of,
@@ -101,6 +101,8 @@ class Captured:
         holds: for each function, the functions that stand in its cells and globals.
         fixed: functions that run as they are, as they are reached through a container or an
             object, or write into their cells or globals; in their copies that would be lost.
+        on_device: whether it reads arrays of CuPy's in places that copies can't replace: nobody
+            would see them change.
     """
 
     def __init__(self, f: Any, others: Iterable[Any] = ()) -> None:
@@ -115,6 +117,7 @@ class Captured:
         self._looked: dict[int, int] = {}
         self._todo: list[Any] = []
         self._seen: dict[int, Any] = {}
+        self.on_device = False
         self._follow(f, None)
         for x in others:
             self._reach(x)
@@ -162,6 +165,8 @@ class Captured:
             self._function(value)
         elif isinstance(value, ndarray):
             self._contents[id(value)] = value
+        elif is_cupy(value):
+            self.on_device = True
         elif isinstance(value, (*CONTAINERS, tuple, frozenset)):
             if isinstance(value, CONTAINERS):
                 self._contents[id(value)] = value
@@ -299,7 +304,7 @@ class Captured:
         todo = [value]
         while todo:  # its arrays and containers may come to be inputs
             x = todo.pop()
-            if isinstance(x, ndarray):
+            if isinstance(x, ndarray) or is_cupy(x):
                 read.inside.append(x)
             elif isinstance(x, (list, dict, tuple, deque)):
                 read.inside.append(x)
@@ -339,7 +344,7 @@ def tree_has_arrays(x: Any) -> bool:
 
     A container that holds itself is no pytree, and none of its arrays becomes an input.
     """
-    if isinstance(x, ndarray):
+    if isinstance(x, ndarray) or is_cupy(x):
         return x.dtype.kind in "fciub"
     if not isinstance(x, (list, tuple, dict)):
         return False
@@ -347,7 +352,9 @@ def tree_has_arrays(x: Any) -> bool:
         leaves = tree.leaves(x)
     except RecursionError:
         return False
-    return any(isinstance(y, ndarray) and y.dtype.kind in "fciub" for y in leaves)
+    return any(
+        (isinstance(y, ndarray) or is_cupy(y)) and y.dtype.kind in "fciub" for y in leaves
+    )
 
 
 def snapshot(x: Any) -> Any:

@@ -11,21 +11,24 @@ from typing import Any, overload
 import numpy as np
 
 from .. import tree
+from ..arrays import is_cupy
 from ..batch import AXES
-from ..core import P, R, Tracer, check_function, refuse_finished, watcher
+from ..core import P, R, Tracer, check_function, full_lower, refuse_finished, watcher
 from ..errors import ArgumentError, TracerConversionError, describe, name_of
 from ..graph import Graph
+from ..libraries import WATCHED
 from ..shapes import ShapeDtypeStruct
 from ..stage import make_graph
 from ..tracebacks import hide_frames
 from . import report
 from .backends import check_backend, resolved
+from .cupy.calls import Uncompiled, recorded
 from .passes import Options
 from .paths import Recording
 from .pullbacks import is_recorded
 from .recording import OuterValue
 from .signature import Signature, check_static, positional
-from .specs import ELSEWHERE, Spec, elsewhere, record
+from .specs import ELSEWHERE, Spec, elsewhere
 from .transformed import Flat, transformed
 from .typed import Compiled
 
@@ -54,6 +57,7 @@ class Jitted:
         self._in_a_row = 0
         self._lock = threading.RLock()
         self._derived: dict[Any, Any] = {}
+        self._as_written = False
         self._found: Spec | None = None
         self._run: Callable[..., Any] = elsewhere
 
@@ -94,6 +98,8 @@ class Jitted:
 
     def _miss(self, args: Any, kwargs: Any, known: int) -> Any:
         """Record, compile, and give the result of the recorded run."""
+        if self._as_written:
+            return self._f(*args, **kwargs)
         leaves = tree.leaves((args, kwargs))
         traced = [x for x in leaves if isinstance(x, Tracer)]
         for x in traced:
@@ -103,6 +109,8 @@ class Jitted:
             # only the code that runs inside of the axis can see.
             if any(map(is_recorded, traced)) or AXES.get():
                 return self._f(*args, **kwargs)
+            if any(is_cupy(full_lower(x)) for x in leaves):  # its operations are traced
+                return self._f(*args, **kwargs)
             return transformed(self, args, kwargs)
         if AXES.get():
             return self._f(*args, **kwargs)
@@ -110,6 +118,12 @@ class Jitted:
             signature, recording, result = self._recorded(args, kwargs)
         except OuterValue:
             return self._f(*args, **kwargs)
+        except Uncompiled as e:
+            result = self._f(*args, **kwargs)
+            self._give_up(e.reason)
+            return result
+        if WATCHED.get() is not None and signature.library is not None:
+            return result
         with self._lock:
             # Another thread may have been here since this one searched.
             if known == len(self._misses) or not any(s.takes(args, kwargs) for s in self._specs):
@@ -142,13 +156,30 @@ class Jitted:
 
     def _recorded(self, args: Any, kwargs: Any) -> Any:
         signature = Signature(self._f, args, kwargs, self._static, True)
-        if signature.opened:
+        if signature.opened and not signature.unseen:
             try:
-                return signature, *record(self._f, signature)
+                return signature, *recorded(self._f, signature)
             except TracerConversionError:
                 # It asks for the values of an array that it captures, as it may.
                 signature = Signature(self._f, args, kwargs, self._static, False)
-        return signature, *record(self._f, signature)
+        return signature, *recorded(self._f, signature)
+
+    def _give_up(self, reason: str) -> None:
+        """From now on, run the function as it is written; say so, once."""
+        wanted = "jit wants a function of CuPy's arrays that can be compiled."
+        came = f"{name_of(self._f)}, with {reason}"
+        to_do = (
+            "pass arrays that it reads as arguments, keep numbers on the device (np.sin(x), not "
+            "math.sin(x)), or leave out jit"
+        )
+        if self._strict:
+            raise TracerConversionError(wanted, came, to_do)
+        self._as_written = True
+        warnings.warn(
+            f"{wanted}\n  It got: {came}; it runs as it is written.\n  To do: {to_do}",
+            RuntimeWarning,
+            stacklevel=5,
+        )
 
     def _note(self, signature: Signature) -> None:
         """Remember why this program was made; warn of a function that never gets to use one."""
@@ -213,6 +244,7 @@ class Jitted:
         """Forget all programs."""
         with self._lock:
             self._specs, self._misses, self._run = [], [], elsewhere
+            self._as_written = False
             self._derived.clear()
 
 
@@ -335,4 +367,5 @@ def jit(
         )
     known = positional(f, 1 + max([*numbers, -1]))
     static = frozenset([*numbers, *names, *(known[i] for i in numbers if i >= 0)])
-    return Jitted(f, static, strict, Options(reassociate, threads=threads, backend=backend), max_paths)
+    options = Options(reassociate, threads=threads, backend=backend)
+    return Jitted(f, static, strict, options, max_paths)

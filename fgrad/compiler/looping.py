@@ -24,10 +24,14 @@ from .threads import together
 
 #: Ufuncs that want their place by name: by position NumPy takes it for a third operand.
 BY_NAME = frozenset({np.maximum, np.minimum, np.fmax, np.fmin})
+#: Rows of so many entries are reduced column by column.
+COLUMNS = range(2, 17)
 #: Parts of a loop, each with sums of its own.
 PARTS = 12
 #: Operations on so many entries in all are worth another thread.
 BUSY = 1 << 22
+#: So few numbers that rows share are written out for a block, if there are so many blocks.
+SHORT, FEW_BLOCKS = 256, 4
 
 
 class Prints(Protocol):
@@ -66,6 +70,12 @@ def beside(node: Node) -> Any:
     """The dtype that numbers take beside the arrays of a ufunc, if these have one dtype."""
     dtypes = {x.dtype for x in node.ins if not x.weak}
     return dtypes.pop() if node.shape and len(dtypes) == 1 else None
+
+
+def by_columns(f: str, x: str, out: str, length: int) -> list[str]:
+    """Lines that reduce short rows: whole columns at once, where NumPy starts anew for each row."""
+    first = f"{f}({x}[:, 0], {x}[:, 1], out={out})"
+    return [first, *(f"{f}({out}, {x}[:, {k}], out={out})" for k in range(2, length))]
 
 
 @dataclass
@@ -179,7 +189,8 @@ class Loop:
             kind = "number"
         else:
             kind = ROWS if m.kind in ("reduce", "inner") else str(role(x, self.rows, m.shape))
-        key = x, kind
+        short = kind == FIXED and self._is_short(x, m)
+        key = (x, kind, self._behind(m)) if short else (x, kind)
         if key not in self.here:
             expression = self.printer.read(x)
             if kind == ROWS:
@@ -195,10 +206,25 @@ class Loop:
                 while cut and cut[0] == 1:
                     cut = cut[1:]
                 view = expression if cut == x.shape else f"{expression}.reshape({cut})"
-                self.here[key] = self._give("c", view)
+                self.here[key] = self._spread(view, x, m) if short else self._give("c", view)
             else:
                 self.here[key] = self._give("n", expression)
         return self.here[key]
+
+    def _is_short(self, x: Node, m: Node) -> bool:
+        """Whether NumPy would go over a few numbers again and again, a step of a loop for each."""
+        blocks = self.total // self.count
+        return x.size <= SHORT and blocks >= FEW_BLOCKS and m.kind == "ufunc" and bool(x.size)
+
+    def _spread(self, view: str, x: Node, m: Node) -> str:
+        """Numbers that all rows share, written out for a block of rows."""
+        p = self.printer
+        shape = (self.count, *self._behind(m))
+        name = p.scratch(("spread", len(self.given)), shape, x.dtype)
+        p.lines.append(f"{p.scope.bind(np.copyto, 'copyto')}({name}, {view})")
+        whole = self._give("T", name)
+        self.head.append(f"{whole.lower()} = {whole}[:j - i]")
+        return whole.lower()
 
     def _alone(self, x: Node, m: Node) -> Shape:
         inner = m.ndim - len(self.rows)
@@ -245,6 +271,14 @@ class Loop:
             out = out if fits else f"{out}.reshape(-1, 1, {after})"
             ones = f"{self._ones(length, m)}.reshape(1, {length})"
             self.body.append(f"{bind(np.matmul, 'matmul')}({ones}, {x}, {out})")
+            return
+        length = prod(behind[i] for i in axes)
+        last = is_run(axes) and axes[-1] == len(behind) - 1
+        if self.printer.loose and last and length in COLUMNS:
+            flat = f"v{len(self.body)}", f"v{len(self.body) + 1}"
+            self.body.append(f"{flat[0]} = {x}.reshape(-1, {length})")
+            self.body.append(f"{flat[1]} = {out}.reshape(-1)")
+            self.body += by_columns(bind(f, f.__name__), *flat, length)
             return
         axis = tuple(i + 1 for i in axes)
         reduce = bind(reducing(f), f"{f.__name__}_reduce")

@@ -55,6 +55,8 @@ def lower(
 
 def _ufunc(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node | None:
     f = UFUNCS.get(e.primitive.name)
+    if f is None and isinstance(e.primitive.impl, np.ufunc):  # one of SciPy's
+        f = e.primitive.impl
     out = e.outputs[0]
     if f is None or e.params or f.nin != len(ins) or f.nout != 1 or out.weak:
         return None
@@ -150,6 +152,14 @@ def _matmul(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node | None:
     if e.primitive.name == "dot":
         return None
     return b.make("matmul", ins, None, out.shape, out.dtype)
+
+
+@lowers("flip")
+def _flip(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node | None:
+    (x,) = ins
+    axes = _axes(e.params["axis"], x.ndim)
+    spec = tuple(slice(None, None, -1 if i in axes else None) for i in range(x.ndim))
+    return b.make("index", ins, Index(spec), x.shape, x.dtype)
 
 
 @lowers("outer")

@@ -26,15 +26,17 @@ from ..control.folds import SCAN
 from ..core import Params
 from ..graph import Const, Equation, Var
 from .chunks import chunks, execute
+from .held import is_held_elsewhere
 from .lowering import alone, constant, constants_of, lower
 from .native import Generated, generate, numpy_options
 from .passes import Options, has_effect, live
 from .pools import maker
 from .printing import Printer
+from .products import combined
 from .program import Builder, Node, Program, happens
 from .recording import Guard
 from .scans.optimizing import optimized
-from .scans.scan import scan_nodes
+from .scans.scan import count, scan_nodes
 from .scans.settling import settled
 from .scope import Scope
 from .threads import allowed
@@ -53,6 +55,8 @@ class Recording:
         orders, names: of the inputs.
         errors: what the function sets by `numpy.errstate`.
         lonely: ids of constants that only this recording holds.
+        there: the variables whose values are on a device; `library` is the class of its arrays.
+        kept: arrays of the device that the function read besides its arguments.
     """
 
     inputs: list[Var]
@@ -64,12 +68,19 @@ class Recording:
     names: list[str]
     errors: dict[str, Any] = field(default_factory=dict)
     lonely: set[int] = field(default_factory=set)
+    there: frozenset[Var] = frozenset()
+    library: type | None = None
+    kept: list[Any] = field(default_factory=list)
 
     def find_lonely(self) -> None:
         """Note which constants nobody else holds. To be called when the function has let go."""
         constants = constants_of(self.equations)
         flags = alone(constants)
         self.lonely = {id(c.value) for c, a in zip(constants, flags, strict=True) if a}
+
+    def reads_others(self) -> bool:
+        """Whether somebody else holds one of the device's arrays that it has read, as it was."""
+        return is_held_elsewhere(self.kept)
 
     def crossing(self, position: int) -> list[Var]:
         """The variables that are made before a position and read after it."""
@@ -134,23 +145,19 @@ class Segment:
         """Make the code; with a prologue, code that is called as the user calls the function."""
         recording = self.recording
         program, outs = self._lowered()
-        self.before = len(program.nodes)
+        self.before = count(program)
         program, self.taken = optimized(program, self._options)
-        self.after = len(program.nodes)
-        program = self._generated(program)
+        self.after = count(program)
         scope = scope or Scope()
         names = [*recording.names, *(f"h{k}" for k in range(len(self.handed)))]
-        known = dict(zip(program.inputs, names, strict=True))
-        printer = Printer(
-            program, scope, known, self._options.reassociate,
-            threads=allowed(self._options.threads),
-        )  # fmt: skip
-        self.nbytes = printer.plan.nbytes
+        printer = self._printed(program, scope, names)
+        program = printer.program
+        self.nbytes = printer.plan.nbytes + printer.below
         results = [
             printer.result(y, [*program.outputs[:k], *program.outputs[k + 1 :]])
             for k, y in enumerate(program.outputs)
         ]
-        keep = _pool(printer, scope)
+        keep = self._pool(printer, scope)
         kept = [*printer.buffers.values(), *printer.views.values()]
         shorter, lines = chunks(printer.lines, [*names, *kept], results)
         if recording.errors and lines:
@@ -196,15 +203,36 @@ class Segment:
         finalize(self, linecache.cache.pop, file, None)
         self.scope, self.code = scope, scope.names["run"]
 
+    def _printed(self, program: Program, scope: Scope, names: Sequence[str]) -> Any:
+        """The program as lines of Python, with what they need."""
+        program = self._generated(program)
+        known = dict(zip(program.inputs, names, strict=True))
+        return Printer(
+            program, scope, known, self._options.reassociate,
+            threads=allowed(self._options.threads),
+        )  # fmt: skip
+
+    def _pool(self, printer: Any, scope: Scope) -> tuple[list[str], str, list[str]] | None:
+        """Lines that fetch buffers, put them back, and make them."""
+        made = maker(printer, printer.lines, scope, "make")
+        if made is None:
+            return None
+        make, every = made
+        scope.names["pool"] = []
+        fetch = ["try: kept = pool.pop()", "except IndexError: kept = make()", f"{every} = kept"]
+        return fetch, "pool.append(kept)", make
+
     def _generated(self, program: Program) -> Program:
-        """The program as it is to be printed: with machine code, or with blocks and loops, in it."""
+        """The program as it is to be printed: with machine code, or blocks and loops, in it."""
         self.program = program
         if self._options.backend == "native" and not self.recording.errors:
             self.native = generate(program, not self._options.reassociate)
             if self.native.kernels:
                 return self.native.program
             program, self.taken = optimized(self._lowered()[0], numpy_options(self._options))
-        return settled(program, self._options)
+        return settled(
+            combined(program) if self._options.reassociate else program, self._options
+        )
 
     def _absent(self, answer: bool) -> Callable[..., Any]:
         def absent(args: Any, kwargs: Any, *values: Any) -> Any:
@@ -256,25 +284,20 @@ class Segment:
         def read(a: Var | Const) -> Node:
             if isinstance(a, Var):
                 return env[a]
-            return constant(b, a.value, id(a.value) in recording.lonely)
+            return self._constant(b, a.value, id(a.value) in recording.lonely)
 
         for e in reversed(mine):
-            answers = lowered(b, e, tuple(map(read, e.operands)), self._options)
+            answers = self._nodes(b, e, tuple(map(read, e.operands)))
             env.update(zip(e.outputs, answers, strict=True))
         outputs = [read(y) for y in wanted if isinstance(y, (Var, Const))]
         nodes = live(b.nodes, [*outputs, *filter(has_effect, b.nodes)])
         return Program(inputs, nodes, outputs), wanted
 
+    def _constant(self, b: Builder, value: Any, lonely: bool) -> Node:
+        return constant(b, value, lonely)
 
-def _pool(printer: Printer, scope: Scope) -> tuple[list[str], str, list[str]] | None:
-    """Lines that fetch buffers, put them back, and make them."""
-    made = maker(printer, printer.lines, scope, "make")
-    if made is None:
-        return None
-    make, every = made
-    scope.names["pool"] = []
-    fetch = ["try: kept = pool.pop()", "except IndexError: kept = make()", f"{every} = kept"]
-    return fetch, "pool.append(kept)", make
+    def _nodes(self, b: Builder, e: Equation, ins: tuple[Node, ...]) -> tuple[Node, ...]:
+        return lowered(b, e, ins, self._options)
 
 
 # ------------------------------------------------------------------ graphs inside of operations

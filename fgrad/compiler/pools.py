@@ -21,10 +21,11 @@ def maker(
     names = [n for n in names if n in text or n in " ".join(views)]
     scope.names["memory"] = memory
     out = [f"def {called}():", f"    arenas = memory({printer.plan.sizes})"]
-    for (slot, shape, dtype, fortran), name in printer.buffers.items():
+    for (slot, shape, dtype, fortran, before), name in printer.buffers.items():
         bound = scope.bind(dtype, dtype.name)
         order = ", order='F'" if fortran else ""
-        out.append(f"    {name} = ndarray({shape}, {bound}, arenas[{slot}]{order})")
+        offset = f", {before}" if before or order else ""
+        out.append(f"    {name} = ndarray({shape}, {bound}, arenas[{slot}]{offset}{order})")
     out += [f"    {name} = {expression}" for expression, name in views.items()]
     every = f"({', '.join(names)},)"
     out.append(f"    return {every}")

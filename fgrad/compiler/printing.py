@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ndarray
 from .buffers import VIEWS, Plan, plan
-from .looping import BY_NAME, Loop, beside, reducing
+from .looping import BY_NAME, COLUMNS, Loop, beside, by_columns, reducing
 from .lowering import OPERATORS
 from .passes.sums import LARGE
 from .program import BLOCKED, Held, Node, Program, Shape
 from .rows import is_run
 from .scope import Scope
+from .spelling import Constant, copied, own, spelled
 
 #: Ufuncs whose operators do the same to NumPy's scalars, in a tenth of the time.
 INFIX: dict[Any, str] = {
@@ -36,7 +36,8 @@ class Printer:
         lines: the statements.
         buffers, views: what a call needs besides its arguments, with expressions that make them;
             all made at once, and kept from call to call.
-        blocks: functions that go over large arrays in blocks.
+        blocks: functions that go over large arrays in blocks, and loops.
+        below: bytes that loops keep for themselves.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Printer:
         self._fixed: set[str] = set()
         self._parts: dict[str, str] = {}
         self.blocks: list[str] = [] if blocks is None else blocks
+        self.below = 0
         self._scratches: dict[Any, int] = {}
         self._taken = set(names.values())
         for node in program.nodes:
@@ -83,12 +85,16 @@ class Printer:
         slot = self.plan.slot.get(node)
         if slot is None:
             return None
-        name = self.name[node] = self._buffer(slot, node.shape, node.dtype, bool(node.fortran))
+        _, before = self.plan.part.get(node, (None, 0))
+        fortran = bool(node.fortran)
+        name = self.name[node] = self._buffer(slot, node.shape, node.dtype, fortran, before)
         return name
 
-    def _buffer(self, slot: int, shape: Shape, dtype: Any, fortran: bool) -> str:
-        """The name of an array in an arena."""
-        key = (slot, shape, dtype, fortran)
+    def _buffer(
+        self, slot: int, shape: Shape, dtype: Any, fortran: bool = False, before: int = 0
+    ) -> str:
+        """The name of an array in an arena, so many bytes behind its beginning."""
+        key = (slot, shape, dtype, fortran, before)
         if key not in self.buffers:
             self.buffers[key] = f"b{len(self.buffers)}"
         self._fixed.add(self.buffers[key])
@@ -105,12 +111,12 @@ class Printer:
             self.plan.sizes.append(0)
         slot = self._scratches[which]
         self.plan.sizes[slot] = max(self.plan.sizes[slot], prod(shape) * dtype.itemsize)
-        return self._buffer(slot, shape, dtype, False)
+        return self._buffer(slot, shape, dtype)
 
     def constant(self, number: Any, shape: Shape, dtype: Any) -> str:
         """The name of an array that is one number throughout."""
-        name = self.scope.number(_Key(number, shape, dtype), None)
-        if isinstance(self.scope.names[name], _Key):
+        name = self.scope.number(Constant(number, shape, dtype), None)
+        if isinstance(self.scope.names[name], Constant):
             value = self.scope.names[name] = np.full(shape, number, dtype)
             value.flags.writeable = False
         return name
@@ -154,6 +160,14 @@ class Printer:
         dense = x.fortran is False or (x.ndim == 2 and x.fortran)
         if self.loose and large and dense and is_run(axes):
             return self._sum(node)
+        length, short = x.shape[-1] if x.shape else 0, axes == (x.ndim - 1,) and f is not np.add
+        if self.loose and short and length in COLUMNS and node.size >= 64 * length and node.shape:
+            matrix, out = self.read(x), self.written(node)
+            matrix = matrix if x.ndim == 2 else f"{matrix}.reshape({(node.size, length)})"
+            out = out if node.ndim == 1 else f"{out}.reshape({node.size})"
+            return self.lines.extend(
+                by_columns(self.scope.bind(f, f.__name__), matrix, out, length)
+            )
         axis = "None" if len(axes) == x.ndim else str(axes[0] if len(axes) == 1 else axes)
         name = self.scope.bind(reducing(f), f"{f.__name__}_reduce")
         place = self._place(node)
@@ -209,6 +223,16 @@ class Printer:
     def block(self, node: Node) -> None:
         Loop(self, node)
 
+    def stack(self, node: Node) -> None:
+        place, row = self.written(node), 0
+        for x in node.ins:
+            end = row + x.shape[0]
+            here = node, row * node.shape[1] * node.dtype.itemsize
+            if self.plan.part.get(x) != here:
+                copyto = self.scope.bind(np.copyto, "copyto")
+                self.lines.append(f"{copyto}({place}[{row}:{end}], {self.read(x)})")
+            row = end
+
     def cast(self, node: Node) -> None:
         x, dtype = self.read(node.ins[0]), self.scope.bind(node.dtype, f"{node.dtype.name}")
         place = self._place(node)
@@ -242,7 +266,7 @@ class Printer:
 
     def index(self, node: Node) -> None:
         of = self._array(node.ins[0])
-        index = _spelled(node.meta.spec)
+        index = spelled(node.meta.spec)
         if node.shape:
             self._view(node, f"{of}[{index}]", of)
         else:
@@ -266,7 +290,7 @@ class Printer:
 
     def put(self, node: Node) -> None:
         x, y = node.ins
-        index = _spelled(node.meta.spec)
+        index = spelled(node.meta.spec)
         here = self.program.nodes.index(node)
         mine = x.kind in ("put", "ufunc", "dot", "reduce") and x not in self.plan.slot
         if mine and x.shape and self._dies(x, here) and node not in self.plan.slot:
@@ -314,9 +338,6 @@ class Printer:
         name = self.scope.bind(p.impl, f"call_{stem}")
         self._assign(node, f"{name}({', '.join(args)}", "out=")
 
-    def native(self, node: Node) -> None:
-        node.meta.write(self, node)
-
     def pick(self, node: Node) -> None:
         of = self.name[node.ins[0]]
         self.lines.append(f"{self.new(node)} = {of}[{node.meta}]")
@@ -338,46 +359,12 @@ class Printer:
         shared = any(roots & self.plan.roots.get(z, frozenset()) for z in others)
         calls = [r for r in roots if r.kind in ("call", "pick")]
         if shared or (any(r.kind == "input" for r in roots) and not calls):
-            return f"{self.scope.bind(_copied, 'copied')}({name})"
+            return f"{self.scope.bind(copied, 'copied')}({name})"
         if calls:
             ins = sorted({self.read(x) for r in calls for x in r.ins if x in self.name})
             held = f", {', '.join(ins)}" if ins else ""
-            return f"{self.scope.bind(_own, 'own')}({name}{held})"
+            return f"{self.scope.bind(own, 'own')}({name}{held})"
         return name
-
-
-class _Key:
-    """A constant array in the table of numbers."""
-
-    def __init__(self, number: Any, shape: Shape, dtype: Any) -> None:
-        self.text = f"{number!r} {type(number)} {shape} {dtype}"
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def _copied(x: Any) -> Any:
-    """A copy of an array; a number as it is."""
-    return x.copy() if isinstance(x, ndarray) else x
-
-
-def _own(x: Any, *operands: Any) -> Any:
-    """An answer of an implementation that may be one of its operands, or a view."""
-    if isinstance(x, ndarray) and (x.base is not None or any(x is y for y in operands)):
-        return x.copy("K")
-    return x
-
-
-def _spelled(spec: tuple[Any, ...]) -> str:
-    """A basic index as it is written."""
-    parts = []
-    for s in spec:
-        if isinstance(s, slice):
-            part = f"{'' if s.start is None else s.start}:{'' if s.stop is None else s.stop}"
-            parts.append(part if s.step is None else f"{part}:{s.step}")
-        else:
-            parts.append("..." if s is Ellipsis else repr(s))
-    return ", ".join(parts) if parts else "()"
 
 
 #: Kind of node -> what prints it.
@@ -385,8 +372,9 @@ PRINTERS: dict[str, Callable[[Printer, Node], None]] = {
     kind: getattr(Printer, kind)
     for kind in (
         "ufunc", "reduce", "dot", "matmul", "inner", "cast", "where", "transpose", "reshape",
-        "index", "broadcast", "put", "call", "pick", "block", "native",
+        "index", "broadcast", "put", "stack", "call", "pick", "block",
     )
 }  # fmt: skip
+PRINTERS["native"] = lambda printer, node: node.meta.write(printer, node)
 
 assert set(PRINTERS) >= VIEWS

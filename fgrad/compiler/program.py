@@ -22,6 +22,7 @@ built, and rules that rewrite it never change a node, they make another.
     ``matmul``                            ``x @ y`` of stacks of them
     ``inner``                             the sum of all products of entries, of equal shapes
     ``put``        a basic index          a copy of x with ``x[index] += y``
+    ``stack``                             matrices one below the other
     ``call``       primitive, params      any other primitive, by its implementation
     ``pick``       a position             one of several answers of a call
     ``native``     a kernel               a part that runs as machine code
@@ -37,6 +38,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import is_cupy
 from ..core import Params, Primitive
 from ..graph import Graph
 
@@ -214,6 +216,8 @@ class Builder:
                 return self._literal(value[()], value[()].dtype, False)
             fortran = _order(value)
             return self._cons("literal", (), Held(value), value.shape, value.dtype, False, fortran)
+        if is_cupy(value):
+            return self._cons("literal", (), Held(value), value.shape, value.dtype, False, None)
         return self._literal(value, np.result_type(type(value)) if weak else value.dtype, weak)
 
     def _literal(self, value: Any, dtype: Any, weak: bool) -> Node:
@@ -241,6 +245,10 @@ class Builder:
                 self.replaced[name] = self.replaced.get(name, 0) + 1
                 return better
         return self._cons(kind, ins, meta, shape, dtype, weak, None)
+
+    def known(self, kind: str, ins: tuple[Node, ...], meta: Any) -> Node | None:
+        """Such a node, if there is one already."""
+        return self._made.get((kind, ins, meta))
 
     def _cons(
         self, kind: str, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any,

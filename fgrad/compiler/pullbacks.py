@@ -21,7 +21,7 @@ from ..control.bodies import Code, Leaves, Probe, replaced
 from ..core import Params, Primitive, Tracer
 from ..derivatives import vjp
 from ..errors import TracerConversionError
-from ..graph import Var
+from ..graph import Equation, Var
 from ..stage import StageTracer
 
 
@@ -109,7 +109,9 @@ def ahead(f: Callable[..., Any], moving: tuple[int, ...], compiled: Any) -> Call
         if not results or not any(map(is_recorded, xs)):
             return Ahead(out, [], None)
         try:
-            graph, captured = _recorded(pull, [np.ones(y.shape, y.dtype) for y in map(aval, ys)])
+            graph, captured = _recorded(
+                pull, [np.ones(y.shape, y.dtype) for y in map(aval, ys)], xs
+            )
         except TracerConversionError:
             return Ahead(out, [], None)
         residuals: list[Any] = []
@@ -120,7 +122,7 @@ def ahead(f: Callable[..., Any], moving: tuple[int, ...], compiled: Any) -> Call
     return forward
 
 
-def _recorded(pull: Callable[..., Any], examples: Leaves) -> tuple[Code, list[Tracer]]:
+def _recorded(pull: Callable[..., Any], examples: Leaves, xs: Leaves) -> tuple[Code, list[Tracer]]:
     """The graph of a pullback, and the traced values that it closes over."""
     trace = Back("jit", pull)
     tracers = [trace.tracer(g) for g in examples]
@@ -130,39 +132,44 @@ def _recorded(pull: Callable[..., Any], examples: Leaves) -> tuple[Code, list[Tr
         trace.finish()
     graph, captured = explicit(trace, pull, tracers, outs, tree.structure(outs))
     n = len(tracers)
+    number = trace.variables + len(captured)
     inputs, views = [*graph.inputs[:n]], []
+    owners = {x.owner for x in captured if isinstance(x, StageTracer)}
+    made = {y: e for owner in owners for e in owner.equations for y in e.outputs}
+    operands: dict[Var, Tracer] = {x.slot: x for x in xs if isinstance(x, StageTracer)}
     for k, var in enumerate(graph.inputs[n:]):
-        seen = _source_of_view(captured[k])
-        if seen is not None:  # of which there need be no copy among the results
-            captured[k], view = seen
-            source = Var(trace.variables + len(captured) + k, view.operands[0].aval)
+        while (seen := _source_of_view(captured[k], made, operands)) is not None:
+            captured[k], view = seen  # of which there need be no copy among the results
+            source, number = Var(number, aval(captured[k])), number + 1
             views.append(replace(view, operands=(source,), outputs=(var,)))
             var = source
         inputs.append(var)
     return Code(
-        "back", inputs, [*views, *graph.equations], graph.outputs, graph.in_structure,
+        "back", inputs, [*reversed(views), *graph.equations], graph.outputs, graph.in_structure,
         graph.out_structure,
     ), captured  # fmt: skip
 
 
-def _source_of_view(x: Tracer) -> tuple[Tracer, Any] | None:
+def _source_of_view(
+    x: Tracer, made: dict[Var, Equation], operands: dict[Var, Tracer]
+) -> tuple[Tracer, Equation] | None:
     """What a recorded value is a view of, and the operation that makes it."""
-    if not isinstance(x, StageTracer):
+    e = made.get(x.slot) if isinstance(x, StageTracer) else None
+    if e is None or len(e.operands) > 1 or e.primitive.name not in (*VIEWS, "getitem"):
         return None
-    for e in reversed(x.owner.equations):
-        if e.outputs[0] is x.slot:
-            if e.primitive.name not in VIEWS or len(e.operands) > 1:
-                return None
-            var = e.operands[0]
-            if not isinstance(var, Var) or var.weak:
-                return None
-            source = type(x)()
-            source.owner, source.slot, source.value = x.owner, var, _seen_from(x.value, e, var.aval)
-            return source, e
-    return None
+    var = e.operands[0]
+    if not isinstance(var, Var) or var.weak:
+        return None
+    if var in operands:
+        return operands[var], e
+    if e.primitive.name == "getitem":
+        return None
+    source = type(x)()
+    source.owner, source.slot, source.value = x.owner, var, _seen_from(x.value, e, var.aval)
+    return source, e
 
 
-def _seen_from(y: Any, e: Any, like: Any) -> Any:
+def _seen_from(y: Any, e: Equation, like: Any) -> Any:
     """The array of which y is the transpose, or another shape."""
     if e.primitive.name == "transpose":
         return np.transpose(y, np.argsort([i % like.ndim for i in e.params["axes"]]))

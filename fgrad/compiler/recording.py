@@ -11,12 +11,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..arrays import aval, check_operand, digest, ndarray
+from ..arrays import aval, check_operand, digest, is_cupy, ndarray
 from ..core import EFFECTS, Params, Primitive, Tracer
 from ..errors import TracerConversionError, name_of
 from ..graph import Const, Equation, Var
 from ..stage import Stage, StageTracer
-
 
 #: So many arguments are named in a message.
 MANY = 4
@@ -82,6 +81,8 @@ class Path(Stage):
     Attributes:
         names: what the arguments and captured arrays are called, by their variables.
         errors: what the function sets by `numpy.errstate`; for all of it, if for a part.
+        there: the variables whose values are on a device.
+        kept: arrays of a device that the function read besides its arguments.
     """
 
     def __init__(self, fn: Callable[..., Any], copying: bool = False) -> None:
@@ -91,6 +92,8 @@ class Path(Stage):
         self.names: dict[Var, str] = {}
         self.read: dict[int, tuple[Any, Any]] = {}
         self.moved: dict[int, Any] = {}
+        self.there: set[Var] = set()
+        self.kept: list[Any] = []
         self.outside_errors = np.geterr()
         self.errors: dict[str, Any] = {}
 
@@ -137,7 +140,7 @@ class Path(Stage):
         for x in operands:
             if type(x) is PathTracer and x.owner is self:
                 below.append(x.value)
-            elif isinstance(x, Tracer):
+            elif isinstance(x, Tracer) or is_cupy(x):
                 raise OuterValue
             else:
                 check_operand(x, p.name)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..arrays import ndarray
 from ..errors import describe, name_of
+from .native import said
 from .paths import Segment
 from .signature import Signature
 from .specs import Spec
@@ -47,6 +48,8 @@ def source(spec: Spec) -> str:
         if number:
             parts.append(f"# ---- after the answers {path}")
         parts.append(segment.source)
+        if segment.native is not None:
+            parts += segment.native.texts()
     return "\n".join(parts)
 
 
@@ -75,6 +78,10 @@ def text(f: Any, specs: Sequence[Spec], misses: Sequence[str]) -> str:
         if spec.paths > 1 or spec.root.guard is not None:
             more = ", and no more will be compiled" if spec.full else ""
             lines.append(f"  paths through truth values: {spec.paths}{more}")
+        made = [s.native for s in every if s.native is not None]
+        lines += said(made) if made else []
+        if spec.auto is not None:
+            lines.append(f"  auto: {spec.auto.said}")
         if not spec.options.reassociate:
             lines.append("  last bits are kept")
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from ..arrays import ndarray
 
 #: Names that the printed code gives to its own values.
 _OWN = re.compile(
-    r"(t|b|v|p|h|e|k|x|y|s|n|c|a|block|chunk)\d+(_\d+)?|[XYSA]\d+|i|j|k|args|kwargs|arenas|kept|make|"
+    r"(t|b|v|p|h|e|k|x|y|s|n|c|a|block|chunk)\d+(_\d+)?|[XYSAT]\d+|i|j|k|args|kwargs|arenas|kept|make|"
     r"memory|no|elsewhere|parts|pool|result|run|start|stop|truth|yes"
 )
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from .. import tree
-from ..arrays import digest, ndarray
+from ..arrays import digest, is_cupy, ndarray
 from ..errors import ArgumentError, describe, name_of
+from ..libraries import WATCHED
 from .captured import EMPTY, Captured, Read, parts, snapshot
 from .codes import dictionary
 from .opening import opened
@@ -67,6 +68,16 @@ class Signature:
         for read in captured.reads:
             self._capture(read, read.id in inputs)
         self.places = [read for read in captured.reads if read.id not in inputs]
+        #: The class of CuPy's arrays, if there are some among the inputs.
+        self.library: type | None = next(
+            (type(leaf.value) for leaf in u.leaves if is_cupy(leaf.value)), None
+        )
+        #: Whether the function reads some whose values nobody checks: it can't be compiled.
+        self.unseen = captured.on_device or any(
+            is_cupy(x) for read in self.places for x in read.inside
+        )
+        if self.library is not None:  # who looks at each operation, looks at the function's own
+            u.check(f"{self.scope.bind(WATCHED, 'watched')}.get() is None")
         self.contents = [(x, snapshot(x), parts(x)) for x in captured.contents(arrays)]
 
     def _capture(self, read: Read, opened: bool) -> None:
@@ -154,7 +165,7 @@ class Signature:
 
 
 def _is_array(x: Any) -> bool:
-    return isinstance(x, ndarray) and is_dynamic(x)
+    return (isinstance(x, ndarray) or is_cupy(x)) and is_dynamic(x)
 
 
 def _replaced(x: Any, queue: Any, dynamic: Callable[[Any], bool]) -> Any:
@@ -180,6 +191,8 @@ def static_flags(
     Raises:
         ArgumentError: such an argument has no hash.
     """
+    if not static:
+        return [False] * (len(args) + len(kwargs))
     n, paths = len(args), [*positional(f, len(args)), *kwargs]
     flags = [
         p in static or (i < n and (i in static or i - n in static)) for i, p in enumerate(paths)

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import ndarray
+from ..arrays import is_cupy, ndarray
 from ..checks import run
 from ..core import Tracer, refuse_finished
 from ..errors import DtypeError, TracerConversionError, describe, name_of
 from ..graph import Const
 from .auto import Auto
+from .cupy.recording import DevicePath
+from .cupy.segments import DeviceSegment, device_options
+from .lowering import constants_of
 from .native import native_options
 from .passes import Options
 from .paths import Recording, Segment
@@ -45,13 +48,17 @@ def record(f: Callable[..., Any], signature: Signature) -> tuple[Recording, Any]
                 )
         recording = again
     recording.find_lonely()
+    if signature.library is not None:  # all of the device's that it reads are copies of its own
+        recording.lonely.update(
+            id(a.value) for a in constants_of(recording.equations) if is_cupy(a.value)
+        )
     return recording, values
 
 
 def _recorded(
     f: Callable[..., Any], signature: Signature, copying: bool
 ) -> tuple[Recording, Any, list[Any]]:
-    trace = Path(f, copying)
+    trace = Path(f, copying) if signature.library is None else DevicePath(f, copying)
     leaves = signature.leaves
     tracers = [trace.tracer(leaf.value) for leaf in leaves]
     trace.names = {x.slot: leaf.path for x, leaf in zip(tracers, leaves, strict=True)}
@@ -71,13 +78,15 @@ def _recorded(
                 raise OuterValue
             check_result(y, f)
         number = isinstance(y, np.generic) and y.dtype.kind in "fciub"
-        outputs.append(y.slot if mine else Const(y) if number or isinstance(y, ndarray) else (y,))
+        array = number or isinstance(y, ndarray) or is_cupy(y)
+        outputs.append(y.slot if mine else Const(y) if array else (y,))
         values.append(y.value if mine else y)
     moved = changed(trace)
     trace.read.clear()  # from here on, only the recording holds what the function made
     recording = Recording(
         [x.slot for x in tracers], trace.equations, trace.guards, outputs, structure,
         [_order(leaf.value) for leaf in leaves], [leaf.name for leaf in leaves], trace.errors,
+        there=frozenset(trace.there), library=signature.library, kept=trace.kept,
     )  # fmt: skip
     held = {id(leaf.value) for leaf in leaves}
     held |= {id(a.value) for e in trace.equations for a in e.operands if isinstance(a, Const)}
@@ -107,7 +116,7 @@ def _fresh(values: Sequence[Any], held: set[int]) -> list[Any]:
     """The values of a recorded run as results: arrays that nobody else holds."""
     out = []
     for y in values:
-        if isinstance(y, ndarray):
+        if isinstance(y, ndarray) or is_cupy(y):
             y = y.copy("K") if id(y) in held or y.base is not None else y
             held.add(id(y))
         out.append(y)
@@ -140,7 +149,10 @@ class Spec:
         self, f: Callable[..., Any], signature: Signature, recording: Recording, options: Options,
         limit: int, strict: bool, lock: Any,
     ) -> None:  # fmt: skip
-        self.f, self.signature, self.options = f, signature, options
+        there = signature.library is not None
+        self.segment: type[Segment] = DeviceSegment if there else Segment
+        self.f, self.signature = f, signature
+        self.options = options = device_options(options) if there else options
         self.limit, self.strict = limit, strict
         self.recordings: list[Recording] = []
         self.full = False
@@ -187,7 +199,7 @@ class Spec:
         return bool(scope.names["takes"](args, kwargs))
 
     def _build(self, recordings: Sequence[Recording]) -> None:
-        self.root = Segment(recordings[0], 0, [], self.options, self._absent)
+        self.root = self.segment(recordings[0], 0, [], self.options, self._absent)
         self.root.compile(self.signature.unpacker.lines, self._scope())
         self.recordings = []
         for recording in recordings:
@@ -204,7 +216,9 @@ class Spec:
             if answer not in segment.children:
                 new = True
                 handed = segment.handed_to(recording)
-                child = Segment(recording, segment.depth + 1, handed, self.options, self._absent)
+                child = self.segment(
+                    recording, segment.depth + 1, handed, self.options, self._absent
+                )
                 child.compile()
                 segment.attach(answer, child)
             segment = segment.children[answer]
@@ -231,6 +245,9 @@ class Spec:
             call = Signature(self.f, args, kwargs, self.signature.names_of_static, False)
             self.full = True
             return record(self.f, call)[1]
+        if recording.reads_others():
+            self.full = True
+            return result
         with self._lock:
             if not self._enter(recording) and answer not in segment.children:
                 # The function itself goes another way than its compiled code: it isn't the same

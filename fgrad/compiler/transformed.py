@@ -15,15 +15,39 @@ from .. import tree
 from ..arrays import INEXACT, aval
 from ..batch import vmap
 from ..control.bodies import inexact, replaced
-from ..core import Params, Primitive, Tracer, bind, rerun
+from ..core import Params, Primitive, Tracer, bind, is_traceable, rerun
 from ..derivatives import jvp, vjp
 from .pullbacks import ahead
 from .signature import static_flags
 from .unpacking import is_dynamic
 
 
+class Rest:
+    """What a result is besides its arrays: its structure, and leaves that are none."""
+
+    def __init__(self, structure: Any, other: dict[int, Any]) -> None:
+        self.structure, self.other = structure, other
+
+    def around(self, arrays: Sequence[Any]) -> Any:
+        """The result with these arrays."""
+        if not self.other:
+            return tree.unflatten(self.structure, arrays)
+        more = iter(arrays)
+        n = self.structure.num_leaves
+        leaves = [self.other[k] if k in self.other else next(more) for k in range(n)]
+        return tree.unflatten(self.structure, leaves)
+
+
+@tree.dataclass(eq=False)
+class Outcome:
+    """The result of a function, with arrays as its only leaves."""
+
+    arrays: Any
+    rest: Rest = tree.field(static=True)
+
+
 class Flat:
-    """A compiled function of leaves; `structure` is that of its latest result."""
+    """A compiled function of leaves; `structure` is that of the `Outcome` of its latest call."""
 
     def __init__(self, jitted: Any, args: Any, kwargs: Any) -> None:
         self.jitted, self.keys = jitted, tuple(kwargs)
@@ -53,7 +77,11 @@ class Flat:
             for i, x in static.items():
                 every[i] = x
             n = len(every) - len(keys)
-            return f(*every[:n], **dict(zip(keys, every[n:], strict=True)))
+            out = f(*every[:n], **dict(zip(keys, every[n:], strict=True)))
+            leaves, structure = tree.flatten(out)
+            other = {k: y for k, y in enumerate(leaves) if not is_traceable(y)}
+            arrays = [y for k, y in enumerate(leaves) if k not in other]
+            return Outcome(arrays, Rest(structure, other))
 
         flat.__name__ = getattr(f, "__name__", type(f).__name__)
         return flat
@@ -88,7 +116,7 @@ def transformed(jitted: Any, args: Any, kwargs: Any) -> Any:
     """A call of which some leaves are traced by another transformation."""
     flat = Flat(jitted, args, kwargs)
     ys = bind(_CALL, [flat.leaves[i] for i in flat.places], {"flat": flat})
-    return tree.unflatten(flat.structure, ys)
+    return tree.unflatten(flat.structure, ys).rest.around(ys)
 
 
 def _impl(*xs: Any, flat: Flat) -> Any:

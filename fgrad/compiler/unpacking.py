@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import ndarray
+from ..arrays import is_cupy, ndarray
 from ..core import Tracer
 from ..errors import DtypeError, describe
 from .scope import Scope
@@ -27,7 +27,7 @@ def is_dynamic(x: Any) -> bool:
     """Whether a leaf is computed with: arrays and numbers, but no bools, which are flags."""
     if type(x) in NUMBERS:
         return True
-    return isinstance(x, (ndarray, np.generic)) and x.dtype.kind in "fciub"
+    return (isinstance(x, (ndarray, np.generic)) or is_cupy(x)) and x.dtype.kind in "fciub"
 
 
 @dataclass
@@ -180,7 +180,7 @@ class Unpacker:
 
     def _leaf(self, value: Any, name: str, path: str) -> None:
         kind = self._type(value)
-        if isinstance(value, ndarray):
+        if isinstance(value, ndarray) or is_cupy(value):
             dtype = value.dtype
             same = "is" if dtype is np.dtype(dtype.char) else "=="
             bound = self.scope.bind(dtype, dtype.name)
@@ -188,6 +188,8 @@ class Unpacker:
                 f"type({name}) is {kind} and {name}.shape == {value.shape} "
                 f"and {name}.dtype {same} {bound}"
             )
+            if is_cupy(value):
+                self._checks.append(f"{name}.data.device_id == {value.data.device_id}")
         else:
             self._checks.append(f"type({name}) is {kind}")
         self.leaves.append(Leaf(path, value, name))

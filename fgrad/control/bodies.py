@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import INEXACT, Aval, aval, check_operand, ndarray
+from ..arrays import INEXACT, NATIVE, Aval, aval, check_operand, is_cupy, ndarray
 from ..checks import say
 from ..closures import example, explicit
 from ..core import (
@@ -25,7 +25,9 @@ from ..core import (
     Tracer,
     bind,
     effects,
+    evaluate,
     full_lower,
+    home,
     is_traceable,
     refuse_captured,
     refuse_finished,
@@ -118,10 +120,10 @@ class Probe(Stage):
                 check_operand(x, p.name)
             below.append(x.value if isinstance(x, Tracer) and x.owner is self else example(x))
         if p.both is None and not p.effect:
-            ans = p.impl(*below, **params)
+            ans = evaluate(p, below, params)
         else:
             with effects("later"):
-                ans = p.impl(*below, **params)
+                ans = evaluate(p, below, params)
         answers = ans if p.several else (ans,)
         for y in answers:  # of a function with rules of its own, which closes over a traced value
             if isinstance(y, Tracer):
@@ -327,14 +329,19 @@ class Body:
             if form == 1:
                 ans = (
                     x.owner.unary(p, x, params) if isinstance(x, Tracer)
+                    else evaluate(p, (x,), params or {}) if type(x) not in NATIVE
                     else p.impl(x, **params) if params else p.impl(x)
                 )  # fmt: skip
             elif form == 2:
                 y = env[ins[1]]
                 if isinstance(x, Tracer):
                     ans = (y if _newer(y, x) else x).owner.binary(p, x, y)
+                elif isinstance(y, Tracer):
+                    ans = y.owner.binary(p, x, y)
+                elif type(x) in NATIVE and type(y) in NATIVE:
+                    ans = p.impl(x, y)
                 else:
-                    ans = y.owner.binary(p, x, y) if isinstance(y, Tracer) else p.impl(x, y)
+                    ans = evaluate(p, (x, y), {})
             else:
                 ans = bind(p, [env[i] for i in ins], params or {})
             if p.several:
@@ -382,12 +389,12 @@ def chosen(xs: Leaves, places: Sequence[int]) -> list[Any]:
     return [xs[i] for i in places]
 
 
-def zeros(a: Any) -> Any:
-    """Zeros of a shape and dtype."""
-    return np.zeros(a.shape, a.dtype)
+def zeros(a: Any, like: Leaves = ()) -> Any:
+    """Zeros of a shape and dtype, where the arrays ``like`` are."""
+    return home(*like).zeros(a.shape, a.dtype)
 
 
 def fresh(ys: Leaves, xs: Leaves) -> tuple[Any, ...]:
     """Answers that are no operands themselves: a tape takes what it is given for its own."""
     ids = set(map(id, xs))
-    return tuple(y.copy() if type(y) is ndarray and id(y) in ids else y for y in ys)
+    return tuple(y.copy() if id(y) in ids and (type(y) is ndarray or is_cupy(y)) else y for y in ys)

@@ -41,7 +41,11 @@ from .schedules import blocks
 
 
 class Layout:
-    """How operands, inputs of the body and its results divide."""
+    """How operands, inputs of the body and its results divide.
+
+    Where the length is another at each run of a graph, as on the way back through `while_loop`,
+    the params say ``bounded=False``.
+    """
 
     def __init__(self, params: Params) -> None:
         self.graph: Code = params["body"]
@@ -123,7 +127,7 @@ def _both(xs: Leaves, ts: Leaves, params: Params) -> Any:
     moving = [i for i, f in enumerate(flags) if f]
     c = layout.carries
     results = [i for i in inexact(layout.answers) if reached[i] or (i < c and flags[i])]
-    ts = [zeros(aval(x)) if t is None else t for x, t in zip(xs, ts, strict=True)]
+    ts = [zeros(aval(x), xs) if t is None else t for x, t in zip(xs, ts, strict=True)]
     groups = layout.split(list(range(len(xs))))
     moves = [[i for i in group if flags[i]] for group in groups]
     n = len(xs)
@@ -182,7 +186,7 @@ def _record(xs: Leaves, params: Params) -> Any:
     like, n = [aval(y) for y in outs], len(xs)
 
     def pull(active: Any, g: dict[int, Any]) -> list[Any]:
-        gs = [g[k] if k in g else zeros(like[k]) for k in results]
+        gs = [g[k] if k in g else zeros(like[k], xs) for k in results]
         return spread(pullback(gs), moving, n)
 
     return tuple(outs), [pull]
@@ -256,7 +260,7 @@ def pull_through(
                 lambda *zs: chosen(rerun(body, [*front, *replaced(ins, wanted, zs)]), results),
                 *chosen(ins, wanted),
             )
-            found = pullback([cts.get(k, zeros(layout.answers[k])) for k in results])
+            found = pullback([cts.get(k, zeros(layout.answers[k], ins)) for k in results])
             k = len(of_carry)
             own = found[k + len(of_slices) :]
             mine = [a + b for a, b in zip(sums, own, strict=True)]
@@ -273,8 +277,8 @@ def pull_through(
 
     if not wanted or not results:
         return [None] * len(xs)
-    start = [g[k] if k in g else zeros(aval(xs[k])) for k in of_carry]
-    start += [zeros(aval(xs[k])) for k in of_consts]
+    start = [g[k] if k in g else zeros(aval(xs[k]), xs) for k in of_carry]
+    start += [zeros(aval(xs[k]), xs) for k in of_consts]
     sliced = [*history, *slices, *(g[k] for k in given), *(added[k] for k in extra)]
     examples = [*layout.front(), *map(example, start), *map(element, sliced), *map(example, consts)]
     graph = derive(f"back_{layout.graph.name}", back, examples)

@@ -146,7 +146,7 @@ def _both(xs: Leaves, ts: Leaves, params: Params) -> Any:
     flags = _moving(params["body"], c, [t is not None for t in ts])
     moving = [i for i, x in enumerate(xs) if flags[i] and aval(x).dtype.kind in "fc"]
     of_carry, of_consts = [i for i in moving if i < c], [i for i in moving if i >= c]
-    ts = [zeros(aval(x)) if t is None else t for x, t in zip(xs, ts, strict=True)]
+    ts = [zeros(aval(x), xs) if t is None else t for x, t in zip(xs, ts, strict=True)]
     holds, body, k, n = params["cond"].body, params["body"].body, len(of_carry), len(xs) - c
 
     def condition(*all_: Any) -> Any:
@@ -198,7 +198,7 @@ def _backward(
     # of the carries their shapes alone.
     start = [zeros(a) for a in answers_of(body)]
     layout = Layout({"body": body, "carries": c, "slices": 0, "start": None, "every": None,
-                     "length": None, "reverse": False})  # fmt: skip
+                     "length": None, "reverse": False, "bounded": False})  # fmt: skip
     down = {k: v for k, v in g.items() if k < c}
     added = [g.get(c + k) for k in range(c)]
     cts = pull_through(layout, active, down, [*start, *consts], history, added, params["cond"])

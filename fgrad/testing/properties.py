@@ -104,6 +104,7 @@ def laws(
         )
     drawn = tuples(*strategies) if args is None else args
 
+    @settings(deadline=None)  # all laws together take their time, above all on a busy machine
     @given(drawn)
     def test(arguments: Any) -> None:
         for name, law in LAWS.items():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fgrad import grad, jit, value_and_grad, vjp
+from fgrad import grad, jit, scan, value_and_grad, vjp
 from fgrad.compiler import blocks, looping, passes, rows
 from fgrad.compiler.rows import rows_of
 
@@ -92,9 +92,11 @@ CASES = {
     "rows too long": (
         lambda x: np.sum(np.exp(x * 2.0) / 3 + x, axis=1), (RNG.normal(size=(2, 80000)),), 1),
     "a row like a column": (
-        lambda x: np.exp(np.exp(x * 2) / np.sum(np.exp(x * 2) + x, axis=1)) * x + 1.0, (RNG.normal(size=(400, 400)),), 2),
+        lambda x: np.exp(np.exp(x * 2) / np.sum(np.exp(x * 2) + x, axis=1)) * x + 1.0,
+        (RNG.normal(size=(400, 400)),), 2),
     "one row": (
-        lambda x: np.sin(np.exp(x) * 2 / np.sum(np.exp(x) * 2)) + x, (RNG.normal(size=(1, 1, 200000)),), 2),
+        lambda x: np.sin(np.exp(x) * 2 / np.sum(np.exp(x) * 2)) + x,
+        (RNG.normal(size=(1, 1, 200000)),), 2),
 }  # fmt: skip
 
 
@@ -145,6 +147,28 @@ def test_a_large_sum_outside_of_a_loop_is_a_product():
     near(jit(lambda x: np.sum(x, axis=(0, 1)))(IMAGES), np.sum(IMAGES, axis=(0, 1)))
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("rows", [700, 40_000])
+def test_maxima_of_short_rows(rows, dtype):
+    """Column by column, of small and of large arrays; a NaN is the greatest and the least."""
+
+    def f(x):
+        e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        y = e / np.sum(e, axis=-1, keepdims=True)
+        return y, np.min(np.sin(x), axis=1), np.max(x.reshape(-1, 2, 5), axis=2)
+
+    x = RNG.normal(size=(rows, 10)).astype(dtype)
+    compiled = jit(f)
+    for _ in range(2):
+        near(compiled(x), f(x), dtype)
+    assert compiled.source(x).count("maximum(") >= 9
+    assert "maximum_reduce" not in compiled.source(x)
+    x[3, 4], x[5, 0], x[6] = np.nan, np.inf, -np.inf
+    with np.errstate(invalid="ignore"):
+        for got, want in zip(compiled(x), f(x), strict=True):
+            np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+
+
 def test_effects_stay_in_their_order():
     from fgrad import debug
 
@@ -184,6 +208,29 @@ def test_answers_may_lie_where_operands_were():
         near(compiled(x, w), f(x, w))
     code = compiled.source(x, w)
     assert code.count("ndarray((4000, 40), float64") <= 2, code
+
+
+def test_loops_of_steps_beside_loops_over_blocks():
+    def f(x, w):
+        total = np.sum(np.exp(x) * x + np.sin(x))
+        c, ys = scan(lambda c, t: (np.tanh(c * t), c * 2), total / 1e6, w)
+        y = np.exp(x * c) * ys[0] + x
+        return np.sum(y * y), y
+
+    def g(x, w):
+        def step(c, t):
+            c = np.exp(-np.abs(c * t)) * c + np.sin(c)
+            return c, np.sum(c * c)
+
+        c, ys = scan(step, x, w)
+        return np.sum(c) + np.sum(ys)
+
+    x, w = RNG.normal(size=200_000), RNG.normal(size=5)
+    near(jit(f)(x, w), f(x, w))
+    for h in (lambda x, w: f(x, w)[0], g):
+        compiled = jit(value_and_grad(h, (0, 1)))
+        for _ in range(2):
+            near(compiled(x, w), value_and_grad(h, (0, 1))(x, w))
 
 
 def test_rows():
@@ -228,8 +275,8 @@ def programs(draw):
 
 
 @settings(max_examples=40, deadline=None)
-@given(programs(), st.booleans(), st.sampled_from([4, 8, 100]))
-def test_any_program(case, differentiated, row):
+@given(programs(), st.booleans(), st.sampled_from([4, 8, 100]), st.sampled_from([1, 1, 2]))
+def test_any_program(case, differentiated, row, threads):
     """With a low bar for what is large, so that small arrays are gone over in blocks."""
     f, xs = case
     if differentiated:
@@ -241,10 +288,11 @@ def test_any_program(case, differentiated, row):
         patch.setattr(blocks, "FEW", 1)
         patch.setattr(looping, "BLOCK", 64)
         patch.setattr(rows, "ROW", row)
-        compiled = jit(f)
+        patch.setattr(looping, "BUSY", 1)
+        compiled = jit(f, threads=threads)
         compiled(*xs)
-    near(compiled(*xs), want)
-    near(compiled(*[x[::1] for x in xs]), want)
+    for _ in range(2):
+        near(compiled(*xs), want)
 
 
 def derivative(f):

@@ -10,6 +10,7 @@ import pytest
 
 from fgrad import grad, jit, value_and_grad
 from fgrad.compiler.chunks import LONG, chunks
+from fgrad.debug import profile
 
 RNG = np.random.default_rng(0)
 
@@ -142,3 +143,12 @@ def test_a_chunk_gets_what_it_reads_and_gives_what_is_read():
     assert names["t7"] == 12
     assert "t8" not in names
     assert chunks(lines[:9], ["t0"], []) == ([], lines[:9])
+
+
+def test_a_profile_sees_into_the_parts_of_a_long_program():
+    profiled = profile(jit(grad(recurrent)), *CELL, repeats=1)
+    calls = {}
+    for row in profiled.rows:
+        calls[row.operation] = calls.get(row.operation, 0) + row.calls
+    assert calls["tanh"] == len(CELL[1])
+    assert not any("chunk" in name for name in calls)

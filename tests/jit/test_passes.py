@@ -16,6 +16,7 @@ from fgrad.compiler.report import segments
 RNG = np.random.default_rng(0)
 A, B, C = RNG.normal(size=(4, 3)), RNG.normal(size=(3, 5)), RNG.normal(size=(4, 5))
 COLUMN, ROW, CUBE = RNG.normal(size=(4, 1)), RNG.normal(size=3), RNG.normal(size=(2, 3, 4))
+LONG = RNG.normal(size=(40, 2))
 IMAGES = RNG.normal(size=(2, 3, 150, 150))  # large, and rows of 150 x 150
 
 #: Rule -> a function and its arguments.
@@ -36,6 +37,7 @@ CASES = {
     "times_one": (lambda x: x * 1.0 + x / 1.0 - x * -1.0, A),
     "twice": (lambda x: np.exp(x) + np.exp(x), A),
     "power": (lambda x: np.power(x, 2.0) + np.power(x, 1.0), A),
+    "across": (lambda x, y: np.exp(x).T * y - 1.0, LONG.T.copy(), LONG),
     "cast_before": (lambda x: np.broadcast_to(x > 0, (4, 3)).astype(np.float32), ROW),
     "minus_minus": (lambda x, y: np.negative(-(x * 2)) - y, A, A + 1),
     "minus_difference": (lambda x, y: -(np.exp(x) - y), A, A + 1),
@@ -46,6 +48,7 @@ CASES = {
     "sum_minus": (lambda x: np.sum(-np.exp(x), axis=0), A),
     "over_ones": (lambda x: np.sum(np.exp(x), axis=1), COLUMN),
     "by_inverse": (lambda x: x / 3.0, A),
+    "by_known_inverse": (lambda x, y: 1.0 / y + x / y, A, np.abs(A) + 1),
     "number_last": (lambda x: 3.0 * x, A),
     "gathered": (lambda x: (x * 3.0) * 5.0, A),
     "to_smaller": (lambda x, y: (x * y) * 3.0, COLUMN, A),

@@ -14,6 +14,14 @@ from fgrad import grad, hessian, jit, jvp, scan, tree, value_and_grad, vmap
 W, U = (np.random.default_rng(k).normal(size=(3, 3)) * 0.4 for k in (1, 2))
 ROW, COLUMN = np.linspace(-1.0, 1.0, 3), np.linspace(0.5, 1.0, 4)[:, None]
 
+
+def summed(x: Any) -> Any:
+    """A loop in a step: over the last axis."""
+    step = lambda c, r: (np.tanh(c * 0.5 + r), c)  # noqa: E731
+    last, before = scan(step, x[..., 0], np.moveaxis(x, -1, 0))
+    return last + np.sum(before, axis=0)
+
+
 #: What a step may do with some of its values, which are matrices, (4, 3), or vectors, (3,).
 UNARY: dict[str, Any] = {
     "minus": lambda x: -x,
@@ -29,6 +37,7 @@ UNARY: dict[str, Any] = {
     "where": lambda x: np.where(x > 0.1, x, 0.2),
     "sorted": lambda x: np.sort(x, axis=-1),
     "joined": lambda x: np.concatenate([x[..., 1:], x[..., :1]], axis=-1),
+    "loop": lambda x: summed(x)[..., None] * ROW,
     "same": lambda x: x,
     "number": lambda x: x * 0 + 0.5,
 }
@@ -153,7 +162,7 @@ WAYS: dict[str, Any] = {
 
 @pytest.mark.parametrize("way", WAYS)
 @given(body=bodies)
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=4)
 def test_a_loop_and_a_transformation(way: str, body: Body) -> None:
     plain = WAYS[way](body)
     calls = [body.data(seed) for seed in (0, 1, 0)]

@@ -265,7 +265,8 @@ def test_the_derivative_by_a_number_that_is_not_used_is_a_number():
     f = jit(grad(lambda x, y: np.sum(x) * 1.0, 1))
     for _ in range(3):
         out = f(np.ones(3), 2.0)
-        assert type(out) is float and out == 0.0
+        assert type(out) is float
+        assert out == 0.0
         assert type(f(np.ones(3), np.float32(2))) is np.float32
         assert grad(lambda y: jit(grad(lambda x: x * 2.0))(y))(2.0) == 0.0
 
@@ -276,5 +277,6 @@ def test_derivatives_of_functions_of_empty_arrays():
         assert hessian(f)(empty).shape == (0, 0)
         assert jit(hessian(f))(empty).shape == (0, 0)
         value, gradient = fgrad.value_and_grad(f)(empty)
-        assert value == 0.0 and gradient.shape == (0,)
+        assert value == 0.0
+        assert gradient.shape == (0,)
         assert fgrad.jacfwd(lambda x, f=f: f(x) + np.ones(2))(empty).shape == (2, 0)

@@ -7,6 +7,7 @@ is read and the other written; after each step they change places, which costs n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..program import Node, Program
 from ..scans.scan import Scan
 from .bodies import Body, Rules, typed
 from .loops import If, Point, Set, Swap, Value, While, const
-from .places import SMALL, Memory, Root, Scalars, Storage
+from .places import SMALL, Memory, Root, Scalars, Storage, indexed
 from .rules import RULES as STRAIGHT
 from .scalars import cast
 
@@ -56,7 +57,7 @@ class Carry:
             w.emit(Point(name, x.at((0,) * len(x.shape))))
         self.steps = steps
 
-    def before(self) -> Storage:
+    def before(self, counter: str = "") -> Storage:
         """Its value when a step begins."""
         if self.small:
             values = np.empty(self.like.shape, object)
@@ -69,7 +70,7 @@ class Carry:
         x = self.arrays[which]
         return Memory(Root(which == 1), self.names[which], self.type, x.shape, x.strides)
 
-    def after(self) -> Memory | None:
+    def after(self, counter: str = "") -> Memory | None:
         """Where a step writes its next value; None for scalars."""
         return None if self.small else self._array(1)
 
@@ -105,15 +106,88 @@ class Carry:
             body.copy(self._array(0), body.place_for(pick))
 
 
+class Track(Carry):
+    """A carry whose values before each step are wanted: it is made where they are kept.
+
+    Args:
+        body, like, init, pick: as above.
+        stacks: the nodes that these values are.
+        scan: the loop.
+    """
+
+    def __init__(
+        self, body: Body, like: Node, init: Node, pick: Node | None, stacks: Sequence[Node],
+        scan: Scan,
+    ) -> None:  # fmt: skip
+        self.body, self.like, self.pick, self.small = body, like, pick, False
+        self.type, self.scan = typed(like), scan
+        ends = body.grouping.last
+        last = max(ends.get(x, -1) for x in (*stacks, *([pick] if pick else [])))
+        n = scan.length
+        self.rows = body.take((n + 1, *like.shape), self.type, last)
+        body.copy(body.operand(init), self._fixed(n if scan.reverse else 0))
+        kept = slice(1, None) if scan.reverse else slice(None, -1)
+        for x in stacks:
+            body.env[x] = indexed(self.rows, (kept,))
+
+    def _fixed(self, row: int) -> Memory:
+        out = indexed(self.rows, (row,))
+        assert isinstance(out, Memory)
+        return out
+
+    def _row(self, counter: str, ahead: int) -> Memory:
+        """The row of a step; of the next one, ahead by one."""
+        scan, stride = self.scan, self.rows.strides[0]
+        first = self._fixed(scan.length - ahead if scan.reverse else ahead)
+        terms = (*first.terms, (counter, -stride if scan.reverse else stride))
+        return replace(first, root=Root(bool(ahead)), terms=terms)
+
+    def before(self, counter: str = "") -> Storage:
+        return self._row(counter, 0)
+
+    def after(self, counter: str = "") -> Memory | None:
+        return self._row(counter, 1)
+
+    def step(self, values: Any) -> None:
+        """The next row is the next step's."""
+
+    def end(self) -> None:
+        if self.pick is None:
+            return
+        found = self._fixed(0 if self.scan.reverse else self.scan.length)
+        if self.pick in self.body.target or self.pick in self.body.part_of:
+            self.body.copy(found, self.body.place_for(self.pick))
+        else:
+            self.body.env[self.pick] = found
+
+
+def _carries(body: Body, node: Node, picks: dict[int, Node]) -> list[Carry]:
+    """The carries of a loop; their stacks are taken out of the picks."""
+    scan: Scan = node.meta
+    inputs, outputs = scan.body.inputs[scan.front :], scan.body.outputs
+    out: list[Carry] = []
+    for k in range(scan.carries):
+        like, init, pick = inputs[k], node.ins[k], picks.get(k)
+        same = [
+            j for j, x in picks.items()
+            if j >= scan.carries and outputs[j] is like and x not in body.target
+            and x not in body.part_of
+        ]  # fmt: skip
+        if same and like.size > SMALL:
+            stacks = [picks.pop(j) for j in same]
+            out.append(Track(body, like, init, pick, stacks, scan))
+        else:
+            out.append(Carry(body, like, init, pick, scan.length))
+    return out
+
+
 def _scan(body: Body, node: Node) -> None:
     scan: Scan = node.meta
     program, w = scan.body, body.w
     c, m, front = scan.carries, scan.slices, scan.front
     picks = {pick.meta: pick for pick in body.picks.get(node, ())}
     inputs = program.inputs
-    carries = [
-        Carry(body, inputs[front + k], node.ins[k], picks.get(k), scan.length) for k in range(c)
-    ]
+    carries = _carries(body, node, picks)
     slices = [body.memory(x) for x in node.ins[c : c + m]]
     consts = [body.storage(x) for x in node.ins[c + m :]]
     stacks = {k: body.place_for(pick) for k, pick in picks.items() if k >= c}
@@ -121,11 +195,13 @@ def _scan(body: Body, node: Node) -> None:
         known: dict[Node, Storage] = {}
         if front:
             known[inputs[0]] = _number(body, scan, counter)
-        known.update(zip(inputs[front : front + c], [x.before() for x in carries], strict=True))
+        known.update(
+            zip(inputs[front : front + c], [x.before(counter) for x in carries], strict=True)
+        )
         rows = [x.along(counter, 0, scan.reverse) for x in slices]
         known.update(zip(inputs[front + c :], [*rows, *consts], strict=True))
         wanted: list[tuple[Node, Memory | None]] = [
-            (y, x.after()) for y, x in zip(program.outputs, carries, strict=False)
+            (y, x.after(counter)) for y, x in zip(program.outputs, carries, strict=False)
         ]
         for k, place in stacks.items():
             wanted.append((program.outputs[k], place.along(counter, 0, scan.reverse)))

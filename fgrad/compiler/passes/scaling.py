@@ -43,6 +43,17 @@ def by_inverse(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype
     return b.make("ufunc", (ins[0], b.scalar(1 / c, dtype)), np.multiply, shape, dtype)
 
 
+def by_known_inverse(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """``x / y`` is ``x * (1 / y)``, where that inverse is there."""
+    if meta is not np.true_divide or not _floats(ins, dtype) or ins[0].number is not None:
+        return None
+    for one in (1.0, np.float64(1), np.float32(1)):
+        known = b.known("ufunc", (b.literal(one), ins[1]), np.true_divide)
+        if known is not None and known.dtype == dtype and not ins[0].weak:
+            return b.make("ufunc", (ins[0], known), np.multiply, shape, dtype)
+    return None
+
+
 def number_last(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``c * x`` is ``x * c``: one form, in the array's dtype."""
     if meta is np.multiply and ins[0].number is not None and ins[1].number is None:
@@ -139,7 +150,16 @@ def cube(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any)
 
 
 RULES: dict[str, list[Rule]] = {
-    "ufunc": [by_inverse, number_last, gathered, to_smaller, outwards, plus_zero, cube],
+    "ufunc": [
+        by_inverse,
+        by_known_inverse,
+        number_last,
+        gathered,
+        to_smaller,
+        outwards,
+        plus_zero,
+        cube,
+    ],
     "dot": [out_of_product],
     "reduce": [out_of_sum],
 }

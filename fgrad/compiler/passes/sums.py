@@ -81,7 +81,7 @@ def of_matrix_product(
     b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any
 ) -> Any:
     """``sum(A @ B, -2)`` is ``sum(A, -2) @ B``, of matrices and of stacks of them."""
-    (x,), (_, axes, keepdims) = ins, meta
+    (x,), axes = ins, meta[1]
     if not _adds(meta, dtype) or x.kind not in ("dot", "matmul") or x.ndim < 2 or x not in b.single:
         return None
     left, right = x.ins

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..program import Builder, Node, Rule, Shape
+from ..program import SHORT, Builder, Node, Rule, Shape
 
 
 def same_view(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
@@ -80,6 +80,18 @@ def element_of_one(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, d
     return None
 
 
+def across(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """``f(x.T, y)`` is ``f(x, y.T).T``, where that makes long rows of short ones."""
+    if len(shape) != 2 or shape[1] > SHORT or shape[0] < 8 * shape[1] or meta.signature:
+        return None
+    if any(x.shape not in ((), shape) for x in ins):
+        return None
+    if not any(x.kind == "transpose" and x.ins[0].fortran is False for x in ins):
+        return None
+    turned = [b.transpose(x, (1, 0)) if x.shape else x for x in ins]
+    return b.transpose(b.make("ufunc", turned, meta, shape[::-1], dtype), (1, 0))
+
+
 def _reverses(spec: tuple[Any, ...]) -> bool:
     return any(isinstance(s, slice) and (s.step or 1) < 0 for s in spec)
 
@@ -89,4 +101,5 @@ RULES: dict[str, list[Rule]] = {
     "broadcast": [same_view, broadcast_twice],
     "transpose": [same_axes, transposed_twice, reshaped_number, vector_of_ones],
     "index": [whole, element_of_one],
+    "ufunc": [across],
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -31,6 +32,7 @@ class Draft:
         stacks: nodes of the body that are to be stacked; when the loop has been made, with the
             nodes of the program that they are.
         finals: when the loop has been made, the last values of its carries.
+        taken: how many operations were moved, by what has moved them.
     """
 
     def __init__(self, b: Builder, scan: Scan, ins: Sequence[Node], read: set[int]) -> None:
@@ -48,6 +50,7 @@ class Draft:
         self.stacks: dict[Node, Node] = {}
         self.finals: dict[Node, Node] = {}
         self.extra: dict[Node, None] = {}
+        self.taken: Counter[str] = Counter()
 
     @property
     def length(self) -> int:

@@ -115,6 +115,7 @@ def hoist(loop: Draft, options: Options) -> None:
             loop.columns.append(stacks[node])
     if given:
         loop.rebuilt(Builder({}), given)
+        loop.taken["hoisted"] += len(given)
     loop.prune()
 
 

@@ -9,7 +9,7 @@ from ..program import Builder, Node, Program
 from .editing import Draft
 from .hoisting import hoist, tidy
 from .residuals import handed_on
-from .scan import found, replay
+from .scan import found, is_bounded, replay
 from .sinking import contract, sink
 
 #: What moves out of a loop may make room for more.
@@ -23,9 +23,9 @@ def optimized(program: Program, options: Options) -> tuple[Program, Counter[str]
     exact = Options(False, options.without)
     program, taken = simplify(program, exact)
     if "residuals" not in options.without:
-        program = handed_on(program)
+        program = handed_on(program, taken)
     for _ in range(ROUNDS):
-        program = _reworked(program, options, exact)
+        program = _reworked(program, options, exact, taken)
         program, more = simplify(program, options)
         taken.update(more)
     for node in program.nodes:
@@ -35,7 +35,7 @@ def optimized(program: Program, options: Options) -> tuple[Program, Counter[str]
     return program, taken
 
 
-def _reworked(program: Program, options: Options, exact: Options) -> Program:
+def _reworked(program: Program, options: Options, exact: Options, taken: Counter[str]) -> Program:
     """The program with less in its loops."""
     b = Builder({})
     read: dict[Node, set[int]] = {}
@@ -49,11 +49,12 @@ def _reworked(program: Program, options: Options, exact: Options) -> Program:
         if node.kind == "pick" and node.ins[0] in results:
             if node.meta in results[node.ins[0]]:
                 new[node] = results[node.ins[0]][node.meta]
-        elif node.kind == "scan" and node.meta.length:
+        elif node.kind == "scan":
             ins = [found(b, x, new) for x in node.ins]
             scan = node.meta.with_body(simplify(node.meta.body, exact)[0])
             loop = Draft(b, scan, ins, read.get(node, set()))
             results[node] = _less(loop, options)
+            taken.update(loop.taken)
         else:
             replay(b, [node], new)
     outputs = [found(b, y, new) for y in program.outputs]
@@ -62,6 +63,8 @@ def _reworked(program: Program, options: Options, exact: Options) -> Program:
 
 def _less(loop: Draft, options: Options) -> dict[int, Node]:
     tidy(loop)
+    if not is_bounded(loop.nodes):
+        return loop.made()
     if "hoisting" not in options.without:
         hoist(loop, options)
     if options.reassociate and "contraction" not in options.without:

@@ -101,8 +101,8 @@ class Steps:
                 self.targets.setdefault(y, f"z{k}")
 
     def _is_target(self, y: Node) -> bool:
-        inside = y.kind != "input" and y.kind != "put"
-        return inside and is_planned(y) and y.fortran is False
+        """Whether a result can be written where it is wanted; a ``put`` may write in its operand."""
+        return y.kind not in ("input", "put") and is_planned(y) and y.fortran is False
 
     def _place_carries(self) -> None:
         for j, y in enumerate(self.nexts):
@@ -184,6 +184,7 @@ class Steps:
 
     def _call(self, number: int, text: list[str], scope: Any) -> None:
         printer = self.printer
+        printer.below += self.body.plan.nbytes + self.body.below
         made = maker(self.body, text, scope, f"make_loop{number}")
         if made is not None:
             lines, names = made

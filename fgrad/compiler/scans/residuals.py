@@ -12,6 +12,7 @@ Loops with checkpoints keep nothing for the way back: they compute it again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from ..passes import has_effect, live, rebuild
 from ..program import COMMUTATIVE, Builder, Node, Program
-from .scan import Scan, found, replay
+from .scan import Scan, found, is_bounded, replay
 
 #: Nodes that cost nothing, or nearly so, to compute again.
 VIEWS = frozenset({"transpose", "reshape", "broadcast", "index"})
@@ -27,9 +28,12 @@ VIEWS = frozenset({"transpose", "reshape", "broadcast", "index"})
 CHEAP = frozenset({np.add, np.subtract, np.multiply, np.negative})
 
 
-def handed_on(program: Program) -> Program:
-    """The program with loops that use what earlier ones have computed."""
-    if sum(node.kind == "scan" for node in program.nodes) < 2:
+def handed_on(program: Program, taken: Counter[str]) -> Program:
+    """The program with loops that use what earlier ones have computed; how often they do."""
+    loops = [node for node in program.nodes if node.kind == "scan"]
+    for node in loops:
+        node.meta.body = handed_on(node.meta.body, taken)
+    if len(loops) < 2:
         return program
     b = Builder({})
     new: dict[Node, Node] = {x: b.input(x.meta, x) for x in program.inputs}
@@ -43,7 +47,9 @@ def handed_on(program: Program) -> Program:
         meta = node.meta.with_body(node.meta.body)
         for earlier in done:
             if _fits(earlier.meta, meta):
+                before = meta.slices
                 ins, meta = _reused(b, earlier, ins, meta)
+                taken["handed on"] += meta.slices - before
         new[node] = b.make("scan", ins, meta, (), node.dtype)
         done.append(new[node])
     outputs = [found(b, y, new) for y in program.outputs]
@@ -51,7 +57,8 @@ def handed_on(program: Program) -> Program:
 
 
 def _fits(first: Scan, second: Scan) -> bool:
-    return first.length == second.length > 0 and not first.private
+    bodies = first.body.nodes, second.body.nodes
+    return first.length == second.length and not first.private and all(map(is_bounded, bodies))
 
 
 def _reused(b: Builder, one: Node, ins: list[Node], two: Scan) -> tuple[list[Node], Scan]:
@@ -60,7 +67,7 @@ def _reused(b: Builder, one: Node, ins: list[Node], two: Scan) -> tuple[list[Nod
     env = _same_inputs(one, ins, two)
     if not env:
         return ins, two
-    more_picks = _match(first.body, two.body, env)
+    match = Match(first.body, two.body, env)
     wanted = _wanted(two.body, env, two)
     if not wanted:
         return ins, two
@@ -71,7 +78,9 @@ def _reused(b: Builder, one: Node, ins: list[Node], two: Scan) -> tuple[list[Nod
     more: list[Node] = []
     inputs: list[Node] = []
     given: dict[Node, Node] = {}
-    known = dict(zip(ins[two.carries :], two.body.inputs[two.front + two.carries :], strict=True))
+    at = two.carries + two.slices
+    slices = two.body.inputs[two.front + two.carries : two.front + at]
+    known = dict(zip(ins[two.carries : at], slices, strict=True))
     for node in wanted:
         source = env[node]
         if source not in places:
@@ -88,9 +97,8 @@ def _reused(b: Builder, one: Node, ins: list[Node], two: Scan) -> tuple[list[Nod
         more.append(column)
         given[node] = known[column] = Node("input", (), None, source.shape, source.dtype)
         inputs.append(given[node])
-    nodes = [*first.body.nodes, *more_picks]
+    nodes = [*first.body.nodes, *match.more]
     first.body = Program(first.body.inputs, live(nodes, [*outputs, *_effects(nodes)]), outputs)
-    at = two.carries + two.slices
     body = _with_inputs(two.body, inputs, two.front + at, given)
     new = two.with_body(body)
     new.slices += len(more)
@@ -139,36 +147,89 @@ def _effects(nodes: Sequence[Node]) -> list[Node]:
     return list(filter(has_effect, nodes))
 
 
-def _match(one: Program, two: Program, env: dict[Node, Node]) -> list[Node]:
-    """Enter the nodes of the second body that are nodes of the first.
+class Match:
+    """Finds the nodes of one body that nodes of another are.
 
-    Answers of a call that the first body has no use for are new nodes of it, and returned.
+    Attributes:
+        env: what inputs and nodes of the second body are in the first.
+        more: new nodes of the first: answers that it has had no use for.
+        same: for each node of the first, the one that stands for all that are equal to it.
     """
-    more: list[Node] = []
-    # Of equal nodes in one body, the first stands for all.
-    same: dict[Node, Node] = {}
-    known: dict[Hashable, Node] = {}
-    for node in one.nodes:
-        same[node] = node if has_effect(node) else known.setdefault(_key(node, same), node)
-    for x, value in env.items():
-        env[x] = same.get(value, value)
-    for node in two.nodes:
-        if all(x in env or x.kind == "literal" for x in node.ins):
-            match = known.get(_key(node, env))
-            if match is None and node.kind == "pick" and node.ins[0] in env:
-                match = Node("pick", (env[node.ins[0]],), node.meta, node.shape, node.dtype)
-                known[_key(node, env)] = match
-                more.append(match)
-            if match is not None:
-                env[node] = match
-    return more
+
+    def __init__(self, one: Program, two: Program, env: dict[Node, Node]) -> None:
+        self.one, self.env = one, env
+        self.more: list[Node] = []
+        self.same: dict[Node, Node] = {}
+        self._known: dict[Hashable, Node] = {}
+        #: For each loop, the numbers of its results in the loop that it is.
+        self._numbers: dict[Node, dict[int, int]] = {}
+        for node in one.nodes:
+            key = _key(node.kind, node.ins, node.meta, node, self.same)
+            self.same[node] = node if has_effect(node) else self._known.setdefault(key, node)
+        for x, value in env.items():
+            env[x] = self.same.get(value, value)
+        for node in two.nodes:
+            if all(x in env or x.kind == "literal" for x in node.ins):
+                match = self._loop(node) if node.kind == "scan" else self._found(node)
+                if match is not None:
+                    env[node] = match
+
+    def _found(self, node: Node) -> Node | None:
+        meta = node.meta
+        if node.kind == "pick" and node.ins[0] in self._numbers:
+            meta = self._numbers[node.ins[0]][meta]
+        key = _key(node.kind, node.ins, meta, node, self.env)
+        if key not in self._known and node.kind == "pick" and node.ins[0] in self.env:
+            of = self.env[node.ins[0]]
+            self._known[key] = Node("pick", (of,), meta, node.shape, node.dtype)
+            self.more.append(self._known[key])
+        return self._known.get(key)
+
+    def _loop(self, node: Node) -> Node | None:
+        """The loop of the first body that does the same; it gets the results that it lacks."""
+        theirs = [_named(x, self.env) for x in node.ins]
+        for other in self.one.nodes:
+            if other.kind != "scan" or not _alike(other.meta, node.meta):
+                continue
+            if has_effect(other) or [_named(x, self.same) for x in other.ins] != theirs:
+                continue
+            numbers = _joined(other.meta, node.meta)
+            if numbers is not None:
+                self._numbers[node] = numbers
+                return other
+        return None
 
 
-def _key(node: Node, env: dict[Node, Node]) -> Hashable:
-    parts = [_named(x, env) for x in node.ins]
-    if node.kind == "ufunc" and node.meta in COMMUTATIVE:
+def _alike(one: Scan, two: Scan) -> bool:
+    """Whether two loops go over slices in the same way."""
+    mine, theirs = ((s.carries, s.slices, s.start, s.reverse) for s in (one, two))
+    return mine == theirs and _fits(one, two) and len(one.body.inputs) == len(two.body.inputs)
+
+
+def _joined(one: Scan, two: Scan) -> dict[int, int] | None:
+    """Have a loop give the results of another, where its body has them; their numbers."""
+    match = Match(one.body, two.body, dict(zip(two.body.inputs, one.body.inputs, strict=True)))
+    outputs = list(one.body.outputs)
+    same = [match.same.get(y, y) for y in outputs]
+    numbers: dict[int, int] = {}
+    for k, y in enumerate(two.body.outputs):
+        found = match.env.get(y)
+        if found is None or (k < one.carries and found is not same[k]):
+            return None
+        if k >= one.carries and found not in same[one.carries :]:
+            outputs.append(found)
+            same.append(found)
+        numbers[k] = k if k < one.carries else same.index(found, one.carries)
+    nodes = [*one.body.nodes, *match.more]
+    one.body = Program(one.body.inputs, live(nodes, [*outputs, *_effects(nodes)]), outputs)
+    return numbers
+
+
+def _key(kind: str, ins: Sequence[Node], meta: Any, like: Node, env: dict[Node, Node]) -> Hashable:
+    parts = [_named(x, env) for x in ins]
+    if kind == "ufunc" and meta in COMMUTATIVE:
         parts.sort(key=repr)
-    return node.kind, node.meta, node.shape, node.dtype, tuple(parts)
+    return kind, meta, like.shape, like.dtype, tuple(parts)
 
 
 def _named(x: Node, env: dict[Node, Node]) -> Hashable:

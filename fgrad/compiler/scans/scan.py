@@ -8,7 +8,7 @@ what is stacked. Each result of the node is a ``pick`` of it: the last carries, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from ...core import Params
 from ...graph import Const, Equation, Var
 from ..lowering import constant
 from ..passes import has_effect, live
-from ..program import Builder, Node, Program
+from ..program import Builder, Call, Node, Program
 
 Lower = Callable[[Builder, Equation, tuple[Node, ...]], tuple[Node, ...]]
 
@@ -64,11 +64,11 @@ class Scan:
 def scan_nodes(
     b: Builder, e: Equation, ins: tuple[Node, ...], lower: Lower
 ) -> tuple[Node, ...] | None:
-    """The results of a loop; None if it has no steps, or another number at each call."""
+    """The results of a loop; None if these can't be in such a node."""
     params: Params = e.params
     c, m = params["carries"], params["slices"]
     length = params["length"] if params["length"] is not None else ins[c].shape[0]
-    if not params.get("bounded", True) or not length:
+    if _keeps_steps(params) or not length or not is_bounded(_behind(ins)):
         return None
     body = program_of(params["body"], ins, m, c, lower)
     meta = Scan(
@@ -76,6 +76,20 @@ def scan_nodes(
     )
     scan = b.make("scan", ins, meta, (), np.dtype(object))
     return tuple(pick(b, scan, k, v.aval) for k, v in enumerate(e.outputs))
+
+
+def _behind(ins: Sequence[Node]) -> set[Node]:
+    """The nodes that operands are computed from, up to the last carries of loops."""
+    out: set[Node] = set()
+    stack = list(ins)
+    while stack:
+        x = stack.pop()
+        of = x.ins[0].meta if x.kind == "pick" else None
+        last = isinstance(of, Call) and x.meta < of.params.get("carries", 0)
+        if x not in out and not last:
+            out.add(x)
+            stack.extend(x.ins)
+    return out
 
 
 def pick(b: Builder, scan: Node, k: int, like: Any) -> Node:
@@ -109,6 +123,23 @@ def program_of(
         env.update(zip(e.outputs, lower(b, e, tuple(map(read, e.operands))), strict=True))
     outputs = list(map(read, graph.outputs))
     return Program(inputs, live(b.nodes, [*outputs, *filter(has_effect, b.nodes)]), outputs)
+
+
+def is_bounded(nodes: Iterable[Node]) -> bool:
+    """Whether all arrays have the shapes that they were recorded with.
+
+    The steps that a `while_loop` has taken are kept for its way back, however many these are.
+    """
+    return not any(x.kind == "call" and _keeps_steps(x.meta.params) for x in nodes)
+
+
+def _keeps_steps(params: Params) -> bool:
+    return bool(params.get("save", False)) or not params.get("bounded", True)
+
+
+def count(program: Program) -> int:
+    """How many operations there are, in bodies of loops too."""
+    return len(program.nodes) + sum(count(x.meta.body) for x in program.nodes if x.kind == "scan")
 
 
 def literal(b: Builder, x: Node) -> Node:

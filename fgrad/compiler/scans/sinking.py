@@ -40,6 +40,7 @@ def contract(loop: Draft) -> None:
         for r in results:
             del loop.lasts[r]
             loop.behind[r] = _added(start, totals)
+        loop.taken["contracted"] += 1
     loop.prune()
 
 
@@ -254,6 +255,7 @@ def sink(loop: Draft, options: Options) -> None:
         if y in sunk:
             del loop.all[k]
             loop.behind[k] = _replayed(order, y, same)
+            loop.taken["sunk"] += 1
 
 
 def _varies(loop: Draft, x: Node) -> bool:
