@@ -13,7 +13,7 @@ from fgrad.errors import ArgumentError, name_of
 from .gradients import check_grads, nest, pulled, pushed, random_cotangent
 from .leaves import Opened, random_like
 from .remainders import Given
-from .strategies import Strategy, given, tuples
+from .strategies import Strategy, given, settings, tuples
 from .transforms import check_dtypes, check_staging, check_vmap
 
 

@@ -21,6 +21,7 @@ from .leaves import dtype_of, like, moves
 
 try:
     from hypothesis import given as given
+    from hypothesis import settings as settings
     from hypothesis import strategies as st
     from hypothesis.extra import numpy as hnp
     from hypothesis.strategies import tuples as tuples
