@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from . import operators, ufuncs
+from . import kernels, operators, ufuncs
 from .array import LIBRARY, SCALARS, Device, Stream, checked_dtype, ndarray, poisoned, unwrap, wrap
 from .contract import CONTRACT, signature
 from .functions import PLAIN, WHOLE, declare
@@ -180,7 +180,9 @@ def _build() -> dict[str, types.ModuleType]:
     cuda.Device, cuda.is_available = Device, lambda: True
     cuda.get_current_stream = Stream
     cuda.runtime = types.SimpleNamespace(getDevice=lambda: Device.id)
-    for name, x in {"ndarray": ndarray, "ufunc": ufuncs.ufunc, "linalg": linalg, "fft": fft,
+    for name, x in {"ndarray": ndarray, "ufunc": ufuncs.ufunc,
+                    "ElementwiseKernel": kernels.ElementwiseKernel,
+                    "ReductionKernel": kernels.ReductionKernel, "linalg": linalg, "fft": fft,
                     "lib": lib, "cuda": cuda, "asnumpy": asnumpy,
                     "get_array_module": get_array_module, "newaxis": None, "pi": np.pi,
                     "e": np.e, "inf": np.inf, "nan": np.nan, "_special": special,

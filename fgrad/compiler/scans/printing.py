@@ -101,7 +101,7 @@ class Steps:
                 self.targets.setdefault(y, f"z{k}")
 
     def _is_target(self, y: Node) -> bool:
-        """Whether a result can be written where it is wanted; a ``put`` may write in its operand."""
+        """Whether a result can be written where it is wanted; a ``put`` may write elsewhere."""
         return y.kind not in ("input", "put") and is_planned(y) and y.fortran is False
 
     def _place_carries(self) -> None:

@@ -1,0 +1,8 @@
+"""Compiled functions of CuPy's arrays: straight code that calls CuPy's own functions.
+
+recording   runs the function once on arrays of the device
+meaning     what each operation is computed by: the host, or the device
+segments    the parts of a path, as they are for the device
+arena       which arrays live in memory that is kept from call to call
+printing    a program as lines of Python that call CuPy
+"""

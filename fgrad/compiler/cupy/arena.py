@@ -1,0 +1,102 @@
+"""The arena: one piece of the device's memory for all arrays that stay inside of a program.
+
+Arrays whose lives don't overlap share a place in it. A program has one arena for each thread, device
+and stream that calls it at a time: on one stream, what a call writes comes after all that the call
+before has read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import get_ident
+from typing import Any
+
+from ..program import Node, Program
+
+#: Where places begin: at a multiple of so many bytes, as CuPy's own allocations do.
+ALIGNED = 512
+
+#: Nodes that are views of their operand, or may be.
+VIEWS = frozenset({"transpose", "reshape", "index", "broadcast"})
+#: Nodes that can be written into a place that is given.
+WRITABLE = frozenset({"ufunc", "reduce", "dot", "matmul", "put", "cast"})
+
+
+@dataclass
+class Arena:
+    """Where arrays live.
+
+    Attributes:
+        offset: the beginning of each array that has a place.
+        nbytes: how large the arena is.
+        roots: for each node, the nodes in whose memory its array may lie.
+        last: for each node, the position of the last node that reads its memory.
+    """
+
+    offset: dict[Node, int] = field(default_factory=dict)
+    nbytes: int = 0
+    roots: dict[Node, frozenset[Node]] = field(default_factory=dict)
+    last: dict[Node, int] = field(default_factory=dict)
+
+
+def made_by(node: Node) -> tuple[Node, ...]:
+    """The arrays that a step makes: a kernel's answers, or the node itself."""
+    return tuple(node.meta.made) if node.kind == "kernel" else (node,)
+
+
+def roots_of(program: Program) -> dict[Node, frozenset[Node]]:
+    """For each node, the nodes in whose memory its array may lie."""
+    roots = {x: frozenset((x,)) for x in program.inputs}
+    for node in program.nodes:
+        for made in made_by(node):
+            roots[made] = frozenset((made,))
+        if node.kind in VIEWS or node.kind in ("call", "pick"):
+            roots[node] = roots[node].union(*(roots.get(x, frozenset((x,))) for x in node.ins))
+    return roots
+
+
+def is_placed(made: Node) -> bool:
+    """Whether a node's array can be written into a place."""
+    if not made.size or made.dtype.hasobject:
+        return False
+    if made.kind == "cast" and made.ins[0].dtype.kind == "c" != made.dtype.kind:
+        return False
+    return made.kind in WRITABLE
+
+
+def plan(program: Program, placed: Callable[[Node], bool] = is_placed) -> Arena:
+    """Give each array that stays inside of the program a place."""
+    out = Arena(roots=roots_of(program))
+    for k, node in enumerate(program.nodes):
+        for x in (*node.ins, *made_by(node)):
+            for r in out.roots.get(x, ()):
+                out.last[r] = k
+    leaving = {r for y in program.outputs for r in out.roots.get(y, ())}
+    out.last.update(dict.fromkeys(leaving, len(program.nodes)))
+    taken: list[tuple[int, int, int]] = []  # begin, end, the last position that reads it
+    for k, node in enumerate(program.nodes):
+        taken = [t for t in taken if t[2] >= k]
+        for made in made_by(node):
+            inside = node.kind == "kernel" or placed(made)
+            if made in leaving or not inside or not made.size:
+                continue
+            begin, size = 0, -(-made.size * made.dtype.itemsize // ALIGNED) * ALIGNED
+            for low, high, _ in sorted(taken):
+                if low - begin >= size:
+                    break
+                begin = max(begin, high)
+            out.offset[made] = begin
+            out.nbytes = max(out.nbytes, begin + size)
+            taken.append((begin, begin + size, out.last[made]))
+    return out
+
+
+def caller(library: Any) -> Callable[[], tuple[int, int, int]]:
+    """The function that tells who calls: the thread, its device and its stream."""
+    device, stream = library.cuda.runtime.getDevice, library.cuda.get_current_stream
+
+    def key() -> tuple[int, int, int]:
+        return get_ident(), device(), stream().ptr
+
+    return key

@@ -1,0 +1,100 @@
+"""Meaning: the nodes of operations of which some compute on the device, and others on the host.
+
+What the host computes, such as Adam's ``1 - b1 ** t``, stays a call of its implementation: it must
+not become an array of the device. What the device computes is lowered as NumPy's is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+
+from ...arrays import NATIVE, is_cupy, library, ndarray
+from ...core import Primitive
+from ...graph import Const, Equation, Var
+from ...libraries import implementation
+from ..lowering import constant, lower
+from ..program import Builder, Call, Held, Node
+
+#: A constant of so many bytes is looked at, once, to see whether it is one number throughout.
+LOOKED_AT = 1 << 20
+
+
+class Placed(Call):
+    """A primitive's call, with the function that computes it.
+
+    Attributes:
+        there: whether the answers are on the device.
+    """
+
+    __slots__ = ("run", "there")
+
+    def __init__(
+        self, p: Primitive, params: dict[str, Any], run: Callable[..., Any], there: bool
+    ) -> None:
+        super().__init__(p, params)
+        self.run, self.there = run, there
+        self.key = self.key, id(run)
+
+
+def class_of(e: Equation, there: Collection[Var], cls: type) -> type | None:
+    """The class of the device's arrays, if an operation has one among its operands."""
+    found = any(
+        a in there if isinstance(a, Var) else type(a.value) not in NATIVE and is_cupy(a.value)
+        for a in e.operands
+    )
+    return cls if found else None
+
+
+def lowered(
+    b: Builder, e: Equation, ins: tuple[Node, ...], there: Collection[Var], cls: type
+) -> tuple[Node, ...]:
+    """The nodes of an equation's answers."""
+    p, own = e.primitive, class_of(e, there, cls)
+    on_device = all(v in there for v in e.outputs)
+    if own is not None and on_device and not p.several and not p.effect:
+        (node,) = lower(b, e, ins)
+        if node.kind != "call":
+            return (node,)
+    run = p.impl if own is None else implementation(p.impl, own)
+    meta = Placed(p, dict(e.params), run, on_device)
+    if not p.several:
+        aval = e.outputs[0].aval
+        return (b.make("call", ins, meta, aval.shape, aval.dtype, e.outputs[0].weak),)
+    call = b.make("call", ins, meta, (), np.dtype(object))
+    return tuple(
+        b.make("pick", (call,), k, v.aval.shape, v.aval.dtype, v.weak)
+        for k, v in enumerate(e.outputs)
+    )
+
+
+def placed_constant(b: Builder, value: Any, alone: bool) -> Node:
+    """A captured value; one of the device's that is one number is that number, broadcast."""
+    if not is_cupy(value):
+        return constant(b, value, alone)
+    if alone and value.size and value.nbytes <= LOOKED_AT and value.dtype.kind in "fiub":
+        seen = value.get()
+        node = constant(b, np.atleast_1d(seen), True)
+        if node.kind == "broadcast":
+            return b.broadcast(node.ins[0], value.shape) if value.ndim else node.ins[0]
+    return b.literal(value)
+
+
+def is_there(x: Node, inputs: Collection[Node]) -> bool:
+    """Whether a node's array is on the device; ``inputs`` are those of the inputs that are."""
+    if x.kind == "input":
+        return x in inputs
+    if x.kind == "literal":
+        return isinstance(x.meta, Held) and not isinstance(x.meta.value, ndarray)
+    if x.kind == "call":
+        return bool(x.meta.there)
+    if x.kind == "pick":
+        return bool(x.ins[0].meta.there)
+    return True
+
+
+def library_of(cls: type) -> Any:
+    """The module of the device's arrays."""
+    return library(cls)

@@ -1,0 +1,251 @@
+"""Printing: a program as lines of Python that call CuPy, one for each node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...arrays import library, ndarray
+from ...libraries import implementation
+from ..program import Held, Node, Program
+from ..scope import Scope
+from ..spelling import spelled
+from .arena import plan
+from .meaning import is_there
+
+
+class DevicePrinter:
+    """Prints one program.
+
+    Args:
+        inputs: the names of the program's inputs.
+        there: the inputs that are on the device.
+        cls: the class of the device's arrays.
+
+    Attributes:
+        lines: the statements.
+        buffers, views: the names of places in the arena, and of arrays seen in other shapes, by
+            what makes them.
+        blocks, below: as for NumPy; there are none.
+    """
+
+    def __init__(
+        self, program: Program, scope: Scope, inputs: Sequence[str], there: Collection[Node],
+        cls: type,
+    ) -> None:  # fmt: skip
+        self.program, self.scope, self.cls, self.there = program, scope, cls, there
+        self.library = library(cls)
+        self.plan = plan(program)
+        self.name = dict(zip(program.inputs, inputs, strict=True))
+        self.lines: list[str] = []
+        self.buffers: dict[tuple[Any, ...], str] = {}
+        self.views: dict[str, str] = {}
+        self.blocks: list[str] = []
+        self.below = 0
+        self._taken = set(inputs)
+        self._arrays: dict[Any, str] = {}
+        for node in program.nodes:
+            PRINTERS[node.kind](self, node)
+
+    # ------------------------------------------------------------------ names
+    def function(self, f: Any) -> str:
+        """The name of CuPy's function for one of NumPy's."""
+        return self.scope.bind(implementation(f, self.cls), f"cupy_{f.__name__}")
+
+    def read(self, x: Node) -> str:
+        """The expression of an operand; a host's array without axes is the number in it."""
+        if x.kind == "literal":
+            if not isinstance(x.meta, Held):
+                return self.scope.number(x.number)
+            return self.scope.bind(x.meta.value, "c")
+        name = self.name[x]
+        if is_there(x, self.there) or x.weak or x.shape:
+            return name
+        return f"{self.scope.bind(number_of, 'number_of')}({name})"
+
+    def array(self, x: Node) -> str:
+        """The expression of an operand as one of the device's arrays."""
+        if is_there(x, self.there) and x.kind != "literal":
+            return self.name[x]
+        if x.number is None:
+            return self.read(x) if x.kind == "literal" else self._moved(x)
+        key = type(x.number), repr(x.number)
+        if key not in self._arrays:
+            value = self.library.asarray(np.asarray(x.number, x.dtype))
+            self._arrays[key] = self.scope.bind(value, "c")
+        return self._arrays[key]
+
+    def _moved(self, x: Node) -> str:
+        """A number of the host's as an array, where a function takes nothing else."""
+        full = self.scope.bind(self.library.full, "cupy_full")
+        return f"{full}((), {self.read(x)}, {self.scope.bind(x.dtype, x.dtype.name)})"
+
+    def new(self, node: Node) -> str:
+        """A name for a value that is computed anew."""
+        stem = node.name or "t"
+        name = f"{stem}{len(self._taken)}" if stem == "t" or stem in self._taken else stem
+        self._taken.add(name)
+        self.name[node] = name
+        return name
+
+    def place(self, node: Node) -> str | None:
+        """The name of the place where a node is to be written, if it has one."""
+        offset = self.plan.offset.get(node)
+        if offset is None:
+            return None
+        key = offset, node.shape, node.dtype
+        self.name[node] = self.buffers.setdefault(key, f"b{len(self.buffers)}")
+        return self.name[node]
+
+    def assign(self, node: Node, call: str, out: str = "out=") -> None:
+        """``call`` with its last parenthesis open: into the node's place, or into a new array."""
+        place = self.place(node)
+        if place is None:
+            self.lines.append(f"{self.new(node)} = {call})")
+        else:
+            self.lines.append(f"{call}, {out}{place})")
+
+    # ------------------------------------------------------------------ nodes
+    def ufunc(self, node: Node) -> None:
+        args = [self.read(x) for x in node.ins]
+        if not any(is_there(x, self.there) for x in node.ins):
+            args[0] = self.array(node.ins[0])
+        self.assign(node, f"{self.function(node.meta)}({', '.join(args)}")
+
+    def reduce(self, node: Node) -> None:
+        f, axes, keepdims = node.meta
+        whole = {np.add: np.sum, np.maximum: np.max, np.minimum: np.min}[f]
+        axis = "None" if len(axes) == node.ins[0].ndim else str(axes)
+        rest = ", keepdims=True" if keepdims else ""
+        self.assign(node, f"{self.function(whole)}({self.array(node.ins[0])}, {axis}{rest}")
+
+    def dot(self, node: Node) -> None:
+        x, y = map(self.array, node.ins)
+        self.assign(node, f"{self.function(np.dot)}({x}, {y}")
+
+    def matmul(self, node: Node) -> None:
+        x, y = map(self.array, node.ins)
+        self.assign(node, f"{self.function(np.matmul)}({x}, {y}")
+
+    def cast(self, node: Node) -> None:
+        x, place = self.array(node.ins[0]), self.place(node)
+        if place is None:
+            dtype = self.scope.bind(node.dtype, node.dtype.name)
+            self.lines.append(f"{self.new(node)} = {x}.astype({dtype})")
+        else:
+            self.lines.append(f"{self.function(np.copyto)}({place}, {x}, 'unsafe')")
+
+    def where(self, node: Node) -> None:
+        condition, *rest = node.ins
+        args = ", ".join([self.array(condition), *map(self.read, rest)])
+        self.lines.append(f"{self.new(node)} = {self.function(np.where)}({args})")
+
+    def transpose(self, node: Node) -> None:
+        of = self.array(node.ins[0])
+        self.lines.append(f"{self.new(node)} = {of}.transpose({node.meta})")
+
+    def reshape(self, node: Node) -> None:
+        of = self.array(node.ins[0])
+        self.lines.append(f"{self.new(node)} = {of}.reshape({node.shape})")
+
+    def index(self, node: Node) -> None:
+        of = self.array(node.ins[0])
+        self.lines.append(f"{self.new(node)} = {of}[{spelled(node.meta.spec)}]")
+
+    def broadcast(self, node: Node) -> None:
+        spread = self.function(np.broadcast_to)
+        line = f"{spread}({self.array(node.ins[0])}, {node.shape})"
+        self.lines.append(f"{self.new(node)} = {line}")
+
+    def full(self, node: Node) -> None:
+        """A result that is one number throughout."""
+        full = self.scope.bind(self.library.full, "cupy_full")
+        number, dtype = self.read(node.ins[0]), self.scope.bind(node.dtype, node.dtype.name)
+        self.lines.append(f"{self.new(node)} = {full}({node.shape}, {number}, {dtype})")
+
+    def put(self, node: Node) -> None:
+        x, y = node.ins
+        place = self.place(node)
+        if place is None:
+            self.lines.append(f"{self.new(node)} = {self.array(x)}.copy()")
+        else:
+            self.lines.append(f"{self.function(np.copyto)}({place}, {self.array(x)})")
+        part = self._part(f"{self.name[node]}[{spelled(node.meta.spec)}]")
+        self.lines.append(f"{self.function(np.add)}({part}, {self.read(y)}, {part})")
+
+    def _part(self, expression: str) -> str:
+        name = f"p{len(self._taken)}"
+        self._taken.add(name)
+        self.lines.append(f"{name} = {expression}")
+        return name
+
+    def call(self, node: Node) -> None:
+        p, params = node.meta.primitive, node.meta.params
+        there = any(is_there(x, self.there) for x in node.ins)
+        args = [self.read(x) if there else self._plain(x) for x in node.ins]
+        if params:
+            args.append(f"**{self.scope.bind(params, 'params')}")
+        stem = "".join(c if c.isalnum() and c.isascii() else "_" for c in p.name)
+        name = self.scope.bind(node.meta.run, f"call_{stem}")
+        self.lines.append(f"{self.new(node)} = {name}({', '.join(args)})")
+
+    def _plain(self, x: Node) -> str:
+        return self.read(x) if x.kind == "literal" else self.name[x]
+
+    def kernel(self, node: Node) -> None:
+        kernel = node.meta
+        run = self.scope.bind(kernel.made_with(self.library), kernel.name)
+        args = ", ".join(map(self.read, kernel.ins))
+        if kernel.reduction:
+            axes, keepdims = kernel.reduction
+            (y,) = kernel.made
+            axis = "None" if len(axes) == kernel.members[-1].ins[0].ndim else str(axes)
+            rest = ", keepdims=True" if keepdims else ""
+            self.assign(y, f"{run}({args}, axis={axis}{rest}")
+        elif len(kernel.made) == 1:
+            self.assign(kernel.made[0], f"{run}({args}", "")
+        else:
+            outs = ", ".join(self.place(y) or self._empty(y) for y in kernel.made)
+            self.lines.append(f"{run}({args}, {outs})")
+
+    def _empty(self, node: Node) -> str:
+        empty, dtype = self.scope.bind(self.library.empty, "cupy_empty"), node.dtype
+        name = self.new(node)
+        self.lines.append(f"{name} = {empty}({node.shape}, {self.scope.bind(dtype, dtype.name)})")
+        return name
+
+    def pick(self, node: Node) -> None:
+        self.lines.append(f"{self.new(node)} = {self.name[node.ins[0]]}[{node.meta}]")
+
+    # ------------------------------------------------------------------ results
+    def result(self, y: Node, others: Sequence[Node]) -> str:
+        """The expression of a result: an array that nobody else holds."""
+        if y.kind == "literal":
+            return f"{self.read(y)}.copy()" if isinstance(y.meta, Held) else self.read(y)
+        name, roots = self.name[y], self.plan.roots[y]
+        shared = any(roots & self.plan.roots.get(z, frozenset()) for z in others)
+        if shared or roots != {y} or y.kind in ("input", "pick", "call"):
+            return f"{self.scope.bind(fresh, 'fresh')}({name})"
+        return name
+
+
+def number_of(x: Any) -> Any:
+    """The number in an array of the host's that has no axes."""
+    return x[()] if type(x) is ndarray else x
+
+
+def fresh(x: Any) -> Any:
+    """A copy of an array; a number as it is."""
+    return x.copy() if hasattr(x, "shape") and not isinstance(x, np.generic) else x
+
+
+#: Kind of node -> what prints it.
+PRINTERS: dict[str, Callable[[DevicePrinter, Node], None]] = {
+    kind: getattr(DevicePrinter, kind)
+    for kind in (
+        "ufunc", "reduce", "dot", "matmul", "cast", "where", "transpose", "reshape", "index",
+        "broadcast", "full", "put", "call", "pick", "kernel",
+    )
+}  # fmt: skip
