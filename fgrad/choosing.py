@@ -13,8 +13,10 @@ from .core import is_traceable
 from .errors import DtypeError, describe
 from .ops.casts import stop_gradient_leaf
 from .ops.index import take
+from .tracebacks import boundary
 
 
+@boundary
 def select(pred: Any, f: Callable[..., Any], g: Callable[..., Any], *operands: Any) -> Any:
     """``f(x)`` where a condition holds, else ``g(x)``, each where it is meant for alone.
 

@@ -35,6 +35,8 @@ from fgrad.frozen import thaw as thaw
 from fgrad.moving import to_device as to_device
 from fgrad.moving import to_host as to_host
 
+from .tracebacks import boundary
+
 IsLeaf = Callable[[Any], bool] | None
 
 _NUMBERS = (bool, int, float, complex)
@@ -99,6 +101,7 @@ def structure(tree: Any, is_leaf: IsLeaf = None) -> Structure:
     return _C.flatten(tree, is_leaf, False, NAMESPACE)[1]
 
 
+@boundary
 def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = None) -> Any:
     """Apply a function to each leaf, or to the leaves that stand at the same place in many trees.
 
@@ -123,6 +126,7 @@ def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = None) ->
     return struct.unflatten([f(*xs) for xs in zip(first, *columns, strict=True)])
 
 
+@boundary
 def map_with_path(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = None) -> Any:
     """Like :func:`map`, with ``f(path, leaf, *others)``.
 
@@ -141,6 +145,7 @@ def leaves_with_path(tree: Any, is_leaf: IsLeaf = None) -> list[tuple[Path, Any]
     return list(zip(struct.accessors(), first, strict=True))
 
 
+@boundary
 def reduce(f: Callable[[Any, Any], Any], tree: Any, initializer: Any = _MISSING) -> Any:
     """Fold the leaves from the left.
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ArgumentError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .activations import relu
 from .initializers import Initializer
@@ -31,6 +32,7 @@ from .layers.members import Member, as_layer, combine, members_of, twice
 from .types import AnyLayer, Layer, PyTree
 
 
+@boundary
 def serial(*layers: Any, **named: Any) -> AnyLayer:
     """Apply layers one after the other.
 
@@ -68,6 +70,7 @@ def _chain(name: str, members: list[Member]) -> AnyLayer:
     return combine(name, members, flow)
 
 
+@boundary
 def parallel(*layers: Any, **named: Any) -> AnyLayer:
     """Apply each layer to an input of its own: a tuple comes in, a tuple goes out.
 
@@ -91,6 +94,7 @@ def parallel(*layers: Any, **named: Any) -> AnyLayer:
     return combine("parallel", members, flow, shapes)
 
 
+@boundary
 def branch(*layers: Any, **named: Any) -> AnyLayer:
     """Apply each layer to the same input; a tuple goes out.
 
@@ -109,6 +113,7 @@ def branch(*layers: Any, **named: Any) -> AnyLayer:
     return combine("branch", members, flow)
 
 
+@boundary
 def residual(*layers: Any, shortcut: Any = None, **named: Any) -> AnyLayer:
     """Add to the inputs what layers, one after the other, make of them: x + f(x).
 
@@ -164,6 +169,7 @@ def _check_sum(a: Any, b: Any) -> Any:
     return a
 
 
+@boundary
 def repeat(item: Any, n: int, *, shared: bool = False) -> AnyLayer:
     """Apply a layer n times, each time with parameters of its own, or with shared ones.
 
@@ -184,6 +190,7 @@ def repeat(item: Any, n: int, *, shared: bool = False) -> AnyLayer:
     return _chain("repeat", members_of("repeat", members, {}))
 
 
+@boundary
 def mlp(
     features: Sequence[int],
     activation: Any = relu,
@@ -218,6 +225,7 @@ def mlp(
     return _chain("mlp", members_of("mlp", parts, {}))
 
 
+@boundary
 def separable_conv(
     features: int, window: int | Sequence[int], *, multiplier: int = 1, dims: int | None = None,
     use_bias: bool = True, **options: Any,
@@ -243,6 +251,7 @@ def separable_conv(
     return _chain("separable_conv", members_of("separable_conv", [named], {}))
 
 
+@boundary
 def network(flow: Callable[..., Any], *layers: Any, **named: Any) -> AnyLayer:
     """Make a layer whose values take any way through its members.
 
@@ -296,6 +305,7 @@ def network(flow: Callable[..., Any], *layers: Any, **named: Any) -> AnyLayer:
     return combine("network", members, checked, shapes)
 
 
+@boundary
 def shape_dependent(make: Callable[[Any], Any]) -> Layer:
     """Make a layer that depends on the shape of its inputs.
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from fgrad import random
 from fgrad.errors import ArgumentError, DtypeError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .initializers_structured import Initializer as Initializer
 from .initializers_structured import delta_orthogonal as delta_orthogonal
@@ -28,6 +29,7 @@ _TRUNCATED = 0.8796256610342398
 
 
 # ------------------------------------------------------------------ constants
+@boundary
 def zeros(key: Any, shape: Sequence[int], dtype: Any = np.float64) -> Any:
     """Zeros; the key isn't used.
 
@@ -37,6 +39,7 @@ def zeros(key: Any, shape: Sequence[int], dtype: Any = np.float64) -> Any:
     return np.zeros(shape, dtype)
 
 
+@boundary
 def ones(key: Any, shape: Sequence[int], dtype: Any = np.float64) -> Any:
     """Ones; the key isn't used.
 
@@ -46,6 +49,7 @@ def ones(key: Any, shape: Sequence[int], dtype: Any = np.float64) -> Any:
     return np.ones(shape, dtype)
 
 
+@boundary
 def constant(value: Any) -> Initializer:
     """Fill with a value, or with an array that broadcasts to the shape.
 
@@ -60,6 +64,7 @@ def constant(value: Any) -> Initializer:
 
 
 # ------------------------------------------------------------------ plain distributions
+@boundary
 def normal(stddev: float = 1e-2) -> Initializer:
     """Draw from a normal distribution of mean 0.
 
@@ -73,6 +78,7 @@ def normal(stddev: float = 1e-2) -> Initializer:
     return init
 
 
+@boundary
 def truncated_normal(stddev: float = 1e-2, lower: float = -2.0, upper: float = 2.0) -> Initializer:
     """Draw from a normal distribution that is cut off at so many standard deviations.
 
@@ -91,6 +97,7 @@ def truncated_normal(stddev: float = 1e-2, lower: float = -2.0, upper: float = 2
     return init
 
 
+@boundary
 def uniform(scale: float = 1e-2) -> Initializer:
     """Draw uniformly from [0, scale), as JAX does; `symmetric_uniform` has both signs.
 
@@ -104,6 +111,7 @@ def uniform(scale: float = 1e-2) -> Initializer:
     return init
 
 
+@boundary
 def symmetric_uniform(scale: float = 1e-2) -> Initializer:
     """Draw uniformly from [-scale, scale).
 
@@ -124,6 +132,7 @@ def _scaled(x: Any, scale: float) -> Any:
 
 
 # ------------------------------------------------------------------ by the number of inputs
+@boundary
 def variance_scaling(
     scale: float, mode: str, distribution: str, in_axis: int = -2, out_axis: int = -1
 ) -> Initializer:
@@ -191,6 +200,7 @@ def _fans(shape: tuple[int, ...], in_axis: int, out_axis: int) -> tuple[int, int
     return window * shape[in_axis], window * shape[out_axis]
 
 
+@boundary
 def glorot_uniform(in_axis: int = -2, out_axis: int = -1) -> Initializer:
     """Draw uniformly, with the variance 2 / (inputs + outputs): Glorot & Bengio 2010.
 
@@ -200,6 +210,7 @@ def glorot_uniform(in_axis: int = -2, out_axis: int = -1) -> Initializer:
     return variance_scaling(1.0, "fan_avg", "uniform", in_axis, out_axis)
 
 
+@boundary
 def glorot_normal(in_axis: int = -2, out_axis: int = -1) -> Initializer:
     """Draw truncated normal numbers of the variance 2 / (inputs + outputs).
 
@@ -209,6 +220,7 @@ def glorot_normal(in_axis: int = -2, out_axis: int = -1) -> Initializer:
     return variance_scaling(1.0, "fan_avg", "truncated_normal", in_axis, out_axis)
 
 
+@boundary
 def he_uniform(in_axis: int = -2, out_axis: int = -1) -> Initializer:
     """Draw uniformly, with the variance 2 / inputs, for relu: He et al. 2015.
 
@@ -218,6 +230,7 @@ def he_uniform(in_axis: int = -2, out_axis: int = -1) -> Initializer:
     return variance_scaling(2.0, "fan_in", "uniform", in_axis, out_axis)
 
 
+@boundary
 def he_normal(in_axis: int = -2, out_axis: int = -1) -> Initializer:
     """Draw truncated normal numbers of the variance 2 / inputs, for relu: He et al. 2015.
 
@@ -227,6 +240,7 @@ def he_normal(in_axis: int = -2, out_axis: int = -1) -> Initializer:
     return variance_scaling(2.0, "fan_in", "truncated_normal", in_axis, out_axis)
 
 
+@boundary
 def lecun_uniform(in_axis: int = -2, out_axis: int = -1) -> Initializer:
     """Draw uniformly, with the variance 1 / inputs: LeCun et al. 1998, Efficient backprop.
 
@@ -236,6 +250,7 @@ def lecun_uniform(in_axis: int = -2, out_axis: int = -1) -> Initializer:
     return variance_scaling(1.0, "fan_in", "uniform", in_axis, out_axis)
 
 
+@boundary
 def lecun_normal(in_axis: int = -2, out_axis: int = -1) -> Initializer:
     """Draw truncated normal numbers of the variance 1 / inputs; what selu wants.
 
@@ -250,6 +265,7 @@ xavier_uniform, xavier_normal = glorot_uniform, glorot_normal
 kaiming_uniform, kaiming_normal = he_uniform, he_normal
 
 
+@boundary
 def calculate_gain(nonlinearity: str, param: float = 0.01) -> float:
     """The factor by which weights before an activation are scaled, so that variances stay.
 
@@ -278,6 +294,7 @@ def calculate_gain(nonlinearity: str, param: float = 0.01) -> float:
     return gains[nonlinearity]
 
 
+@boundary
 def scaled_normal(key: Any, shape: Sequence[int], dtype: Any = np.float64) -> np.ndarray:
     """Draw a matrix from normal(0, 1 / sqrt(rows + columns)).
 

@@ -10,11 +10,13 @@ import numpy as np
 
 from fgrad import random
 from fgrad.errors import ShapeError
+from fgrad.tracebacks import boundary
 
 Initializer = Callable[..., Any]
 """`init(key, shape, dtype) -> array`."""
 
 
+@boundary
 def orthogonal(scale: float = 1.0, column_axis: int = -1) -> Initializer:
     """Draw matrices whose columns, or rows if these are fewer, are orthonormal.
 
@@ -52,6 +54,7 @@ def _orthonormal(key: Any, rows: int, columns: int) -> Any:
     return q if rows >= columns else q.T
 
 
+@boundary
 def delta_orthogonal(scale: float = 1.0) -> Initializer:
     """Draw convolutions that are an orthogonal matrix at their centre and zero elsewhere.
 
@@ -76,6 +79,7 @@ def delta_orthogonal(scale: float = 1.0) -> Initializer:
     return init
 
 
+@boundary
 def identity(scale: float = 1.0) -> Initializer:
     """Fill a matrix with ones on its diagonal, and zeros elsewhere; it need not be square.
 
@@ -92,6 +96,7 @@ def identity(scale: float = 1.0) -> Initializer:
     return init
 
 
+@boundary
 def dirac(groups: int = 1) -> Initializer:
     """Fill a convolution so that it keeps its inputs: a one at the centre, channel by channel.
 
@@ -116,6 +121,7 @@ def dirac(groups: int = 1) -> Initializer:
     return init
 
 
+@boundary
 def sparse(sparsity: float, stddev: float = 0.01) -> Initializer:
     """Draw a matrix from a normal distribution, then set a share of each column to zero.
 

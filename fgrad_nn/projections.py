@@ -12,6 +12,7 @@ import numpy as np
 
 from fgrad import tree
 from fgrad.errors import ArgumentError
+from fgrad.tracebacks import boundary
 
 from .optimizers.leaves import choose, each, global_norm, vdot
 from .optimizers.numbers import NOT_NEGATIVE, POSITIVE, cast, is_plain, real, weak, with_numbers
@@ -20,6 +21,7 @@ from .optimizers.records import fit
 PyTree = Any
 
 
+@boundary
 def projection_non_negative(params: PyTree) -> PyTree:
     """Replace negative elements by 0.
 
@@ -29,6 +31,7 @@ def projection_non_negative(params: PyTree) -> PyTree:
     return each(lambda x: np.maximum(x, 0.0), params)
 
 
+@boundary
 def projection_box(params: PyTree, lower: Any, upper: Any) -> PyTree:
     """Clip each element to [lower, upper].
 
@@ -59,6 +62,7 @@ def _bound(bound: PyTree, params: PyTree) -> PyTree:
     return bound if same else tree.map(lambda x: weak(bound), params)
 
 
+@boundary
 def projection_hypercube(params: PyTree, scale: Any = 1.0) -> PyTree:
     """Clip each element to [0, scale].
 
@@ -72,6 +76,7 @@ def projection_hypercube(params: PyTree, scale: Any = 1.0) -> PyTree:
     return projection_box(params, 0.0, real("scale", scale, POSITIVE))
 
 
+@boundary
 def projection_simplex(params: PyTree, scale: Any = 1.0) -> PyTree:
     """Project onto the vectors without negative elements whose sum is `scale`.
 
@@ -99,6 +104,7 @@ def _simplex(x: Any, scale: Any) -> Any:
     return np.maximum(x - threshold, 0.0)
 
 
+@boundary
 def projection_l1_sphere(params: PyTree, scale: Any = 1.0) -> PyTree:
     """Project onto the vectors whose absolute values add up to `scale`.
 
@@ -113,6 +119,7 @@ def projection_l1_sphere(params: PyTree, scale: Any = 1.0) -> PyTree:
     return each(lambda x, s: choose(x < 0, -s, s), params, size)
 
 
+@boundary
 def projection_l1_ball(params: PyTree, scale: Any = 1.0) -> PyTree:
     """Project onto the vectors whose absolute values add up to `scale` at most.
 
@@ -130,6 +137,7 @@ def projection_l1_ball(params: PyTree, scale: Any = 1.0) -> PyTree:
     return each(lambda x, y: choose(inside, x, y), params, projection_l1_sphere(params, scale))
 
 
+@boundary
 def projection_l2_sphere(params: PyTree, scale: Any = 1.0) -> PyTree:
     """Scale to the norm `scale`.
 
@@ -144,6 +152,7 @@ def projection_l2_sphere(params: PyTree, scale: Any = 1.0) -> PyTree:
     return each(with_numbers(lambda f, x: f * x, factor), params)
 
 
+@boundary
 def projection_l2_ball(params: PyTree, scale: Any = 1.0) -> PyTree:
     """Scale down to the norm `scale`, if it is greater.
 
@@ -160,6 +169,7 @@ def projection_l2_ball(params: PyTree, scale: Any = 1.0) -> PyTree:
     return each(with_numbers(lambda f, x: f * x, factor), params)
 
 
+@boundary
 def projection_linf_ball(params: PyTree, scale: Any = 1.0) -> PyTree:
     """Clip each element to [-scale, scale].
 
@@ -174,6 +184,7 @@ def projection_linf_ball(params: PyTree, scale: Any = 1.0) -> PyTree:
     return projection_box(params, -scale, scale)
 
 
+@boundary
 def projection_hyperplane(params: PyTree, normal: PyTree, offset: Any = 0.0) -> PyTree:
     """Project onto the vectors x with <normal, x> = offset.
 
@@ -193,6 +204,7 @@ def projection_hyperplane(params: PyTree, normal: PyTree, offset: Any = 0.0) -> 
     return _along(params, normal, excess)
 
 
+@boundary
 def projection_halfspace(params: PyTree, normal: PyTree, offset: Any = 0.0) -> PyTree:
     """Project onto the vectors x with <normal, x> <= offset.
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import random, tree
+from fgrad.tracebacks import boundary
 
 from .layers.members import Seen, watch
 from .types import AnyLayer, PyTree, StatefulLayer
@@ -54,6 +55,7 @@ class Summary(NamedTuple):
         return str(self)
 
 
+@boundary
 def summary(model: AnyLayer, input_shape: Any, dtype: Any = np.float64) -> Summary:
     """Tell of each layer of a network what comes out of it, and how many parameters it has.
 
@@ -88,6 +90,7 @@ def summary(model: AnyLayer, input_shape: Any, dtype: Any = np.float64) -> Summa
     return Summary(rows, rows[0].parameters, rows[0].bytes, state)
 
 
+@boundary
 def count_parameters(params: PyTree) -> int:
     """The number of numbers in a tree of parameters.
 

@@ -196,12 +196,13 @@ def constant(b: Builder, value: Any, alone: bool) -> Node:
     """A captured value; an array that nobody else holds may be looked at."""
     if alone and isinstance(value, ndarray) and value.ndim and value.size:
         first = value.flat[0]
-        if value.dtype.kind in "fiub" and _uniform(value, first):
+        if value.dtype.kind in "fiub" and uniform(value, first):
             return b.broadcast(b.literal(first), value.shape)
     return b.literal(value)
 
 
-def _uniform(value: Any, first: Any) -> bool:
+def uniform(value: Any, first: Any) -> bool:
+    """Whether an array is its first number throughout, signs of zeros included."""
     if not np.all(value == first):
         return False
     return (

@@ -56,7 +56,8 @@ class Recording:
         errors: what the function sets by `numpy.errstate`.
         lonely: ids of constants that only this recording holds.
         there: the variables whose values are on a device; `library` is the class of its arrays.
-        kept: arrays of the device that the function read besides its arguments.
+        kept: arrays of the device that the function read besides its arguments; `numbers` are
+            those that copies of them are throughout, by their ids.
     """
 
     inputs: list[Var]
@@ -71,6 +72,7 @@ class Recording:
     there: frozenset[Var] = frozenset()
     library: type | None = None
     kept: list[Any] = field(default_factory=list)
+    numbers: dict[int, Any] = field(default_factory=dict)
 
     def find_lonely(self) -> None:
         """Note which constants nobody else holds. To be called when the function has let go."""

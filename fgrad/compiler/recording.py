@@ -83,6 +83,7 @@ class Path(Stage):
         errors: what the function sets by `numpy.errstate`; for all of it, if for a part.
         there: the variables whose values are on a device.
         kept: arrays of a device that the function read besides its arguments.
+        numbers: by its id, the number that each copy of these is throughout, if it is one.
     """
 
     def __init__(self, fn: Callable[..., Any], copying: bool = False) -> None:
@@ -94,6 +95,7 @@ class Path(Stage):
         self.moved: dict[int, Any] = {}
         self.there: set[Var] = set()
         self.kept: list[Any] = []
+        self.numbers: dict[int, Any] = {}
         self.outside_errors = np.geterr()
         self.errors: dict[str, Any] = {}
 

@@ -87,6 +87,7 @@ def _recorded(
         [x.slot for x in tracers], trace.equations, trace.guards, outputs, structure,
         [_order(leaf.value) for leaf in leaves], [leaf.name for leaf in leaves], trace.errors,
         there=frozenset(trace.there), library=signature.library, kept=trace.kept,
+        numbers=trace.numbers,
     )  # fmt: skip
     held = {id(leaf.value) for leaf in leaves}
     held |= {id(a.value) for e in trace.equations for a in e.operands if isinstance(a, Const)}

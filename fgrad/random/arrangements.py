@@ -13,6 +13,7 @@ from ..core import Tracer
 from ..errors import ArgumentError, DomainError, ShapeError, describe
 from ..ops.casts import stop_gradient_leaf
 from ..ops.index import take, take_along_axis
+from ..tracebacks import boundary
 from .arguments import check_key, check_shape, parameter, probability, require
 from .continuous import waiting
 from .counting import random_integers
@@ -22,6 +23,7 @@ from .normals import random_open_uniform, random_words
 _DOUBLE = np.dtype(np.float64)
 
 
+@boundary
 def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> Any:
     """An array in random order, all orders equally likely.
 
@@ -45,6 +47,7 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> A
     return take(x, _order(key, shape_of(x)[axis]), axis=axis)
 
 
+@boundary
 def choice(
     key: Any, a: Any, shape: Any = (), replace: bool = True, p: Any = None, axis: int = 0
 ) -> Any:

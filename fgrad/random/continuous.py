@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import DtypeError
 from ..ops.casts import stop_gradient_leaf
+from ..tracebacks import boundary
 from .arguments import (
     any_dtype,
     check_key,
@@ -52,6 +53,7 @@ def start_with(
 
 
 # ------------------------------------------------------------------ uniform
+@boundary
 def bits(key: Any, shape: Any = (), dtype: Any = np.uint64) -> Any:
     """Random bits, as integers: all of an integer dtype's are equally likely.
 
@@ -68,6 +70,7 @@ def bits(key: Any, shape: Any = (), dtype: Any = np.uint64) -> Any:
     return (words >> np.uint64(64 - 8 * new.itemsize)).astype(new)
 
 
+@boundary
 def uniform(
     key: Any, shape: Any = (), dtype: Any = float, minval: Any = 0.0, maxval: Any = 1.0
 ) -> Any:
@@ -108,6 +111,7 @@ def uniform(
 
 
 # ------------------------------------------------------------------ normal
+@boundary
 def normal(key: Any, shape: Any = (), dtype: Any = float) -> Any:
     """Standard normal numbers.
 
@@ -137,6 +141,7 @@ def _is_complex(dtype: Any) -> bool:
         return False
 
 
+@boundary
 def truncated_normal(
     key: Any, lower: Any, upper: Any, shape: Any = None, dtype: Any = float
 ) -> Any:
@@ -161,12 +166,14 @@ def truncated_normal(
     return truncated(w, low.astype(_DOUBLE), high.astype(_DOUBLE)).astype(new)
 
 
+@boundary
 def lognormal(key: Any, sigma: Any = 1.0, shape: Any = None, dtype: Any = float) -> Any:
     """Numbers whose logarithm is normal with standard deviation sigma."""
     axes, new, (s,) = start_with(key, shape, dtype, "lognormal", sigma)
     return np.exp(s * random_normal(key, shape=axes, dtype=new))
 
 
+@boundary
 def maxwell(key: Any, shape: Any = (), dtype: Any = float) -> Any:
     """Lengths of three-dimensional standard normal vectors."""
     axes, new = start(key, shape, dtype, "maxwell")
@@ -174,6 +181,7 @@ def maxwell(key: Any, shape: Any = (), dtype: Any = float) -> Any:
     return np.sqrt(np.sum(z * z, axis=-1)).astype(new)
 
 
+@boundary
 def double_sided_maxwell(
     key: Any, loc: Any, scale: Any, shape: Any = None, dtype: Any = float
 ) -> Any:
@@ -196,18 +204,21 @@ def waiting(key: Any, shape: tuple[int, ...]) -> Any:
     return -np.log(random_open_uniform(key, shape=shape))
 
 
+@boundary
 def exponential(key: Any, shape: Any = (), dtype: Any = float) -> Any:
     """Numbers with the density exp(-x)."""
     axes, new = start(key, shape, dtype, "exponential")
     return waiting(key, axes).astype(new)
 
 
+@boundary
 def gumbel(key: Any, shape: Any = (), dtype: Any = float) -> Any:
     """Numbers with the distribution function exp(-exp(-x)): those of the largest of many."""
     axes, new = start(key, shape, dtype, "gumbel")
     return (-np.log(waiting(key, axes))).astype(new)
 
 
+@boundary
 def laplace(key: Any, shape: Any = (), dtype: Any = float) -> Any:
     """Numbers with the density exp(-abs(x)) / 2."""
     axes, new = start(key, shape, dtype, "laplace")
@@ -215,6 +226,7 @@ def laplace(key: Any, shape: Any = (), dtype: Any = float) -> Any:
     return (-np.sign(u) * np.log1p(-np.abs(u))).astype(new)
 
 
+@boundary
 def logistic(key: Any, shape: Any = (), dtype: Any = float) -> Any:
     """Numbers with the distribution function 1 / (1 + exp(-x))."""
     axes, new = start(key, shape, dtype, "logistic")
@@ -222,18 +234,21 @@ def logistic(key: Any, shape: Any = (), dtype: Any = float) -> Any:
     return (np.log(u) - np.log1p(-u)).astype(new)
 
 
+@boundary
 def cauchy(key: Any, shape: Any = (), dtype: Any = float) -> Any:
     """Numbers with the density 1 / (pi (1 + x**2))."""
     axes, new = start(key, shape, dtype, "cauchy")
     return np.tan(math.pi * (random_open_uniform(key, shape=axes) - 0.5)).astype(new)
 
 
+@boundary
 def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = float) -> Any:
     """Lengths of plane normal vectors with standard deviation scale."""
     axes, new, (s,) = start_with(key, shape, dtype, "rayleigh", scale)
     return s * np.sqrt(2 * waiting(key, axes)).astype(new)
 
 
+@boundary
 def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = float) -> Any:
     """Numbers x >= 1 with the density b x**(-b - 1), for b > 0."""
     axes, new, (power,) = start_with(key, shape, dtype, "pareto", b)
@@ -241,6 +256,7 @@ def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = float) -> Any:
     return np.exp(waiting(key, axes).astype(new) / power)
 
 
+@boundary
 def weibull_min(
     key: Any, scale: Any, concentration: Any, shape: Any = None, dtype: Any = float
 ) -> Any:
@@ -250,6 +266,7 @@ def weibull_min(
     return s * np.exp(np.log(waiting(key, axes)).astype(new) / c)
 
 
+@boundary
 def triangular(
     key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = float
 ) -> Any:
@@ -267,6 +284,7 @@ def triangular(
     return np.where(rising, a, b) + np.where(rising, one, -one) * np.sqrt(share * near)
 
 
+@boundary
 def rademacher(key: Any, shape: Any = (), dtype: Any = int) -> Any:
     """1 or -1, equally likely."""
     check_key(key, "rademacher")

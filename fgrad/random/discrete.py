@@ -11,6 +11,7 @@ from ..arrays import from_end, ndim_of, shape_of
 from ..core import Tracer
 from ..errors import ArgumentError, DomainError, ShapeError, describe
 from ..ops.casts import stop_gradient_leaf
+from ..tracebacks import boundary
 from .arguments import (
     check_key,
     integer_dtype,
@@ -39,6 +40,7 @@ def _start(
     return axes, new, values
 
 
+@boundary
 def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Any:
     """True with probability p, else False.
 
@@ -52,6 +54,7 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Any:
     return np.less(random_uniform(key, shape=axes, dtype=_DOUBLE), p)
 
 
+@boundary
 def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None) -> Any:
     """Indices i, with probabilities proportional to exp(logits[i]).
 
@@ -87,6 +90,7 @@ def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None) -> Any
     return np.argmax(noise + logits, axis=-1)
 
 
+@boundary
 def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: Any = int) -> Any:
     """Integers from minval to maxval - 1, all equally likely.
 
@@ -162,6 +166,7 @@ def _narrow(counts: Any, dtype: np.dtype[Any]) -> Any:
     return counts if dtype == np.int64 else counts.astype(dtype)
 
 
+@boundary
 def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = int) -> Any:
     """How many events there are where lam are expected.
 
@@ -183,6 +188,7 @@ def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = int) -> Any:
     return _narrow(random_poisson(key, np.broadcast_to(lam, axes)), new)
 
 
+@boundary
 def binomial(key: Any, n: Any, p: Any, shape: Any = None, dtype: Any = int) -> Any:
     """How many of n trials succeed, each with probability p.
 
@@ -212,6 +218,7 @@ def _whole(name: str, n: Any) -> None:
     )  # fmt: skip
 
 
+@boundary
 def multinomial(key: Any, n: Any, p: Any, *, shape: Any = None, dtype: Any = int) -> Any:
     """How often each of several outcomes comes in n trials.
 
@@ -250,6 +257,7 @@ def multinomial(key: Any, n: Any, p: Any, *, shape: Any = None, dtype: Any = int
     return _narrow(np.stack(counts, axis=-1), new)
 
 
+@boundary
 def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = int) -> Any:
     """How many trials there are up to the first success, each with probability p > 0.
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..ops.casts import stop_gradient_leaf
 from ..rules import elementwise, line_up, primitive
+from ..tracebacks import boundary
 from .arguments import positive
 from .continuous import start_with
 from .keys import divide
@@ -72,6 +73,7 @@ moving = primitive(
 )(lambda x, mean: ((x, mean), {}))
 
 
+@boundary
 def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = float) -> Any:
     """When a Brownian motion of drift 1 / mean first reaches 1: numbers of variance mean**3."""
     axes, new, (m,) = start_with(key, shape, dtype, "wald", mean)

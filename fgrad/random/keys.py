@@ -22,6 +22,7 @@ from ..core import Tracer
 from ..errors import ArgumentError, KeyReuseError, describe
 from ..rules import constant, leading
 from ..stage import StageTracer
+from ..tracebacks import boundary
 from .arguments import check_key, check_shape
 from .philox import Purpose, encrypt, words
 
@@ -95,6 +96,7 @@ def _no_integer(data: Any, name: str) -> ArgumentError:
     )
 
 
+@boundary
 def key(seed: Any) -> Any:
     """A key, made of a number.
 
@@ -116,6 +118,7 @@ def key(seed: Any) -> Any:
     return _absorb(_ROOT, seed, Purpose.SEED, "key")
 
 
+@boundary
 def split(key: Any, num: Any = 2) -> Any:
     """New keys, independent of each other and of all else that is made of the key.
 
@@ -142,6 +145,7 @@ def divide(key: Any, *shape: int) -> Any:
     return new if len(shape) == 1 else np.reshape(new, (*shape, 2))
 
 
+@boundary
 def fold_in(key: Any, data: Any) -> Any:
     """A new key, made of a key and a number, such as that of a step of a loop.
 

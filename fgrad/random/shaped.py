@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arrays import shape_of
 from ..errors import ShapeError
+from ..tracebacks import boundary
 from . import gammas
 from .arguments import check_key, check_shape, float_dtype, parameter, positive, sample_shape
 from .continuous import signs, start_with, waiting
@@ -26,6 +27,7 @@ def _log_gamma(key: Any, a: Any, shape: tuple[int, ...]) -> Any:
     return gammas.loggamma(key, np.broadcast_to(a.astype(_DOUBLE), shape))
 
 
+@boundary
 def loggamma(key: Any, a: Any, shape: Any = None, dtype: Any = float) -> Any:
     """The logarithm of `gamma`, which doesn't underflow for small a."""
     axes, new, (a,) = start_with(key, shape, dtype, "loggamma", a)
@@ -33,6 +35,7 @@ def loggamma(key: Any, a: Any, shape: Any = None, dtype: Any = float) -> Any:
     return _log_gamma(key, a, axes).astype(new)
 
 
+@boundary
 def gamma(key: Any, a: Any, shape: Any = None, dtype: Any = float) -> Any:
     """Numbers with a density proportional to x**(a - 1) exp(-x), differentiable in a > 0.
 
@@ -57,6 +60,7 @@ def gamma(key: Any, a: Any, shape: Any = None, dtype: Any = float) -> Any:
     return np.exp(_log_gamma(key, a, axes)).astype(new)
 
 
+@boundary
 def chisquare(key: Any, df: Any, shape: Any = None, dtype: Any = float) -> Any:
     """Sums of the squares of df standard normal numbers; df > 0 need not be whole."""
     axes, new, (df,) = start_with(key, shape, dtype, "chisquare", df)
@@ -64,6 +68,7 @@ def chisquare(key: Any, df: Any, shape: Any = None, dtype: Any = float) -> Any:
     return (2 * np.exp(_log_gamma(key, df / 2, axes))).astype(new)
 
 
+@boundary
 def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = float) -> Any:
     """Numbers with a density proportional to x**(a - 1) (1 - x)**(b - 1), for a, b > 0."""
     axes, new, (a, b) = start_with(key, shape, dtype, "beta", a, b)
@@ -74,6 +79,7 @@ def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = float) -> Any
     return np.exp(-np.logaddexp(0.0, y - x)).astype(new)
 
 
+@boundary
 def f(key: Any, dfnum: Any, dfden: Any, shape: Any = None, dtype: Any = float) -> Any:
     """Quotients of the means of dfnum and dfden squares of standard normal numbers."""
     axes, new, (n, d) = start_with(key, shape, dtype, "f", dfnum, dfden)
@@ -84,6 +90,7 @@ def f(key: Any, dfnum: Any, dfden: Any, shape: Any = None, dtype: Any = float) -
     return (np.exp(x - y) * (d / n).astype(_DOUBLE)).astype(new)
 
 
+@boundary
 def t(key: Any, df: Any, shape: Any = None, dtype: Any = float) -> Any:
     """Student's t with df > 0 degrees of freedom."""
     axes, new, (df,) = start_with(key, shape, dtype, "t", df)
@@ -94,6 +101,7 @@ def t(key: Any, df: Any, shape: Any = None, dtype: Any = float) -> Any:
     return (z * np.exp(0.5 * (np.log(half) - _log_gamma(k2, half, axes)))).astype(new)
 
 
+@boundary
 def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = float) -> Any:
     """Vectors of positive numbers whose sum is 1.
 
@@ -123,6 +131,7 @@ def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = float) -> An
     return (x / np.sum(x, axis=-1, keepdims=True)).astype(new)
 
 
+@boundary
 def generalized_normal(key: Any, p: Any, shape: Any = None, dtype: Any = float) -> Any:
     """Numbers with a density proportional to exp(-abs(x)**p), for p > 0."""
     axes, new, (p,) = start_with(key, shape, dtype, "generalized_normal", p)
@@ -132,6 +141,7 @@ def generalized_normal(key: Any, p: Any, shape: Any = None, dtype: Any = float) 
     return (signs(k2, axes) * np.exp(_log_gamma(k1, 1 / p, axes) / p)).astype(new)
 
 
+@boundary
 def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = float) -> Any:
     """Points of the ball of d dimensions in the norm p > 0, all equally likely.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import shape_of
 from ..errors import ArgumentError, describe
+from ..tracebacks import boundary
 from .arguments import check_key, check_shape, float_dtype, parameter, sample_shape
 from .continuous import start
 from .keys import use
@@ -16,6 +17,7 @@ from .normals import random_normal
 _DOUBLE = np.dtype(np.float64)
 
 
+@boundary
 def multivariate_normal(
     key: Any, mean: Any, cov: Any, shape: Any = None, dtype: Any = float,
     method: str = "cholesky",
@@ -67,6 +69,7 @@ def multivariate_normal(
     return center + np.matmul(root, np.expand_dims(z, -1))[..., 0].astype(new)
 
 
+@boundary
 def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = float, m: int | None = None) -> Any:
     """Orthogonal matrices, all rotations and reflections equally likely.
 

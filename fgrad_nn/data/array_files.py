@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ArgumentError, FileError
+from fgrad.tracebacks import boundary
 
 #: The third octet of an IDX file: http://yann.lecun.com/exdb/mnist, "the IDX file format".
 IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -23,6 +24,7 @@ CHUNK = 1 << 24
 _AGAIN = "fetch the file again"
 
 
+@boundary
 def read_idx(path: str | PathLike[str], *, mmap: bool = False) -> Any:
     r"""Read an array in the format of MNIST, compressed by gzip or not.
 
@@ -100,6 +102,7 @@ def _idx_header(path: Any, file: Any) -> tuple[np.dtype[Any], tuple[int, ...], i
     return np.dtype(IDX_DTYPES[magic[2]]), shape, 4 + len(lengths)
 
 
+@boundary
 def read_npz(path: str | PathLike[str]) -> dict[str, Any]:
     """Read the arrays that `np.savez` has written.
 

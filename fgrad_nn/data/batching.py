@@ -10,6 +10,7 @@ import numpy as np
 
 from fgrad import random, tree
 from fgrad.errors import ArgumentError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .examples import PyTree, count_examples, take
 
@@ -105,6 +106,7 @@ def _pad(x: Any, n: int) -> Any:
     return np.concatenate([x, np.zeros_like(x[:1], shape=(n, *x.shape[1:]))])
 
 
+@boundary
 def batches(
     data: PyTree, batch_size: int, key: Any = None, remainder: str = "keep", epochs: int | None = 1,
     *, state: tuple[int, int] = (0, 0),

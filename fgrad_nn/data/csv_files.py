@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad.errors import ArgumentError, FileError
+from fgrad.tracebacks import boundary
 
 #: Fields, in small letters, that stand for a missing number.
 MISSING = ("", "na", "nan")
@@ -30,6 +31,7 @@ class Table(NamedTuple):
     """The names of the columns of `features`; empty if the file has none."""
 
 
+@boundary
 def read_csv(
     path: str | PathLike[str], *, label: str | int | None = None, header: bool = True,
     columns: Sequence[str | int] | None = None, dtype: Any = np.float64,

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 
 
 class _Source:
@@ -103,6 +104,7 @@ class Prefetch(Iterator[Any]):
         self.close()
 
 
+@boundary
 def prefetch(iterator: Iterable[Any], size: int = 2) -> Prefetch:
     """Make the next items of an iterator in a thread while those before are used.
 

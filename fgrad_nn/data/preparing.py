@@ -9,6 +9,7 @@ import numpy as np
 
 from fgrad import random, tree
 from fgrad.errors import ArgumentError, DomainError, DtypeError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .examples import PyTree, count_examples, take
 
@@ -16,6 +17,7 @@ from .examples import PyTree, count_examples, take
 BLOCK = 1 << 20
 
 
+@boundary
 def train_test_split(data: PyTree, fraction: Any, key: Any = None) -> tuple[PyTree, PyTree]:
     """Divide examples into a part for training and a part for testing.
 
@@ -107,6 +109,7 @@ def _any_length(shape: tuple[int, ...]) -> str:
     )
 
 
+@boundary
 def fit_standardizer(data: PyTree, axis: int | tuple[int, ...] = 0) -> Standardizer:
     """Learn the mean and the standard deviation of features from training data.
 

@@ -9,6 +9,7 @@ import numpy as np
 from fgrad import tree
 from fgrad.distributed import Communicator
 from fgrad.errors import ArgumentError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .batching import Batches, Position
 from .examples import PyTree, take
@@ -55,6 +56,7 @@ def _padded(x: Any, n: int) -> Any:
     return np.concatenate([x, np.zeros((n, *x.shape[1:]), x.dtype)])
 
 
+@boundary
 def shard(data: Batches, comm: Communicator) -> ShardedBatches:
     """This rank's part of each batch.
 

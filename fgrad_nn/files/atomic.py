@@ -8,10 +8,13 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from fgrad.tracebacks import boundary
+
 #: How the names of unfinished files end.
 UNFINISHED = ".unfinished"
 
 
+@boundary
 def write_atomically(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
     """Write a file such that a reader sees the old one or the new one, never a part.
 

@@ -10,6 +10,7 @@ from typing import Any
 from fgrad import tree
 from fgrad.arrays import is_cupy
 from fgrad.errors import ArgumentError, DtypeError, FileError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .atomic import write_atomically
 from .containers import check_description, decode, decode_like, encode, place, place_of
@@ -19,6 +20,7 @@ from .tensors import INTACT, as_array, pack, pack_file, read_tensors, unpack
 MARK, VERSION = "fgrad", "1"
 
 
+@boundary
 def save(path: str | os.PathLike[str], tree: Any, metadata: dict[str, Any] | None = None) -> None:
     """Save a tree of numbers and arrays in a file in the format safetensors.
 
@@ -114,6 +116,7 @@ def _read(path: str | os.PathLike[str], who: str) -> tuple[Any, Any, dict[str, A
     return tensors, found, notes
 
 
+@boundary
 def load(path: str | os.PathLike[str], like: Any = None) -> Any:
     """Load a tree that `save` has written.
 
@@ -182,6 +185,7 @@ def _form(x: Any) -> tuple[Any, Any]:
     return tuple(getattr(x, "shape", ())), dtype
 
 
+@boundary
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the metadata that `save` was given; an empty dict if none.
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from fgrad import tree
 from fgrad.errors import ArgumentError, DtypeError, FileError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .tensors import as_array, read_tensors
 
@@ -19,6 +20,7 @@ Names = Mapping[str, str | None] | Callable[[str], str | None] | None
 Transpose = bool | tuple[int, ...] | Mapping[str, bool | tuple[int, ...]] | None
 
 
+@boundary
 def load_torch(
     path: str | os.PathLike[str], like: Any, names: Names = None, transpose: Transpose = None
 ) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fgrad import random
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 
 from .. import activations, initializers
 from ..initializers import Initializer
@@ -18,6 +19,7 @@ from .function import function
 from .making import check_input_shape, check_inputs, layer, need_key, take
 
 
+@boundary
 def activation(fn: Callable[..., Any] | str, **options: Any) -> Layer:
     """Make a layer of an activation, given as a function or by its name.
 
@@ -48,6 +50,7 @@ def activation(fn: Callable[..., Any] | str, **options: Any) -> Layer:
 _SLOPE = initializers.constant(0.25)
 
 
+@boundary
 def prelu(*, shared: bool = True, slope_init: Initializer = _SLOPE) -> Layer:
     """Multiply negative numbers with a slope that is learned: He et al. 2015.
 
@@ -72,6 +75,7 @@ def prelu(*, shared: bool = True, slope_init: Initializer = _SLOPE) -> Layer:
     return layer(init, apply)
 
 
+@boundary
 def rrelu(lower: float = 1 / 8, upper: float = 1 / 3) -> Layer:
     """Multiply negative numbers with random slopes in training, with their mean otherwise.
 

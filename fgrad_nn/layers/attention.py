@@ -10,6 +10,7 @@ import numpy as np
 from fgrad import random, tree
 from fgrad.core import home
 from fgrad.errors import ArgumentError, DtypeError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .. import initializers
 from ..activations import softmax
@@ -33,6 +34,7 @@ from .positions import alibi_bias, rotary
 from .recurrent import lengths_mask
 
 
+@boundary
 def scaled_dot_product_attention(
     queries: Any,
     keys: Any,
@@ -157,6 +159,7 @@ def _grouped(mask: Any, heads: int, group: int) -> Any:
 
 
 # ------------------------------------------------------------------ masks
+@boundary
 def causal_mask(queries: int, keys: int | None = None, *, window: int | None = None) -> Any:
     """Booleans of shape (queries, keys), True where a query sees a key: itself and those before.
 
@@ -178,6 +181,7 @@ def causal_mask(queries: int, keys: int | None = None, *, window: int | None = N
     return mask if window is None else mask & (age < count(window, "causal_mask", "a window"))
 
 
+@boundary
 def padding_mask(lengths: Any, keys: int) -> Any:
     """Booleans of shape (..., 1, 1, keys), True for the first `lengths` keys of each sequence.
 
@@ -194,6 +198,7 @@ def padding_mask(lengths: Any, keys: int) -> Any:
 
 
 # ------------------------------------------------------------------ the layer
+@boundary
 def multi_head_attention(
     num_heads: int,
     *,

@@ -13,6 +13,7 @@ import numpy as np
 
 from fgrad import random
 from fgrad.errors import ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .. import initializers
 from ..activations import sigmoid
@@ -138,6 +139,7 @@ def _no_more(key: Any, dtype: Any) -> PyTree:
 
 
 # ------------------------------------------------------------------ the cells
+@boundary
 def rnn_cell(
     features: int,
     activation: Callable[[Any], Any] = np.tanh,
@@ -174,6 +176,7 @@ def rnn_cell(
     )  # fmt: skip
 
 
+@boundary
 def lstm_cell(
     features: int,
     *,
@@ -235,6 +238,7 @@ def lstm_cell(
     )  # fmt: skip
 
 
+@boundary
 def gru_cell(
     features: int,
     *,
@@ -279,6 +283,7 @@ def gru_cell(
     )  # fmt: skip
 
 
+@boundary
 def mgu_cell(
     features: int,
     *,

@@ -9,6 +9,7 @@ import numpy as np
 
 from fgrad import random
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 
 from ..initializers import Initializer
 from ..types import PyTree
@@ -18,6 +19,7 @@ from .gates import lstm_gates
 from .making import count, float_dtype, wrong_tree
 
 
+@boundary
 def stacked_cell(*cells: Cell) -> Cell:
     """Put cells on top of each other: the outputs of one are the inputs of the next.
 
@@ -81,6 +83,7 @@ def stacked_cell(*cells: Cell) -> Cell:
     )  # fmt: skip
 
 
+@boundary
 def conv_lstm_cell(
     features: int,
     window: int | Sequence[int],

@@ -9,6 +9,7 @@ import numpy as np
 
 from fgrad import random
 from fgrad.errors import ArgumentError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .. import initializers
 from ..initializers import Initializer
@@ -21,6 +22,7 @@ from .spatial import Padding, Slide, each, slide
 Lengths = int | Sequence[int]
 
 
+@boundary
 def conv(
     features: int,
     window: Lengths,
@@ -145,6 +147,7 @@ def _check_inputs(shape: Slide, inputs: Any, channels: int) -> None:
         )
 
 
+@boundary
 def conv1d(features: int, window: Lengths, **options: Any) -> Layer:
     """Slide a window along one dimension: `conv` for inputs (..., length, channels).
 
@@ -155,6 +158,7 @@ def conv1d(features: int, window: Lengths, **options: Any) -> Layer:
     return conv(features, window, dims=1, name="conv1d", **options)
 
 
+@boundary
 def conv2d(features: int, window: Lengths, **options: Any) -> Layer:
     """Slide a window over images: `conv` for inputs (..., height, width, channels).
 
@@ -165,6 +169,7 @@ def conv2d(features: int, window: Lengths, **options: Any) -> Layer:
     return conv(features, window, dims=2, name="conv2d", **options)
 
 
+@boundary
 def conv3d(features: int, window: Lengths, **options: Any) -> Layer:
     """Slide a window through volumes: `conv` for inputs (..., depth, height, width, channels).
 
@@ -175,6 +180,7 @@ def conv3d(features: int, window: Lengths, **options: Any) -> Layer:
     return conv(features, window, dims=3, name="conv3d", **options)
 
 
+@boundary
 def depthwise_conv(
     window: Lengths,
     *,
@@ -218,6 +224,7 @@ def depthwise_conv(
     return layer(init, apply, name=name)
 
 
+@boundary
 def conv_transpose(
     features: int,
     window: Lengths,
@@ -335,16 +342,19 @@ def _plus_one(value: Any) -> Any:
     return [v + 1 for v in value] if isinstance(value, Sequence) else value + 1
 
 
+@boundary
 def conv_transpose1d(features: int, window: Lengths, **options: Any) -> Layer:
     """Transpose `conv1d`: see `conv_transpose`."""
     return conv_transpose(features, window, dims=1, name="conv_transpose1d", **options)
 
 
+@boundary
 def conv_transpose2d(features: int, window: Lengths, **options: Any) -> Layer:
     """Transpose `conv2d`: see `conv_transpose`."""
     return conv_transpose(features, window, dims=2, name="conv_transpose2d", **options)
 
 
+@boundary
 def conv_transpose3d(features: int, window: Lengths, **options: Any) -> Layer:
     """Transpose `conv3d`: see `conv_transpose`."""
     return conv_transpose(features, window, dims=3, name="conv_transpose3d", **options)

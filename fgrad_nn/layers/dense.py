@@ -11,6 +11,7 @@ import numpy as np
 
 from fgrad import random
 from fgrad.errors import ArgumentError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .. import initializers
 from ..initializers import Initializer
@@ -18,6 +19,7 @@ from ..types import Layer, PyTree
 from .making import Pattern, check_input_shape, check_inputs, count, layer, take
 
 
+@boundary
 def dense(
     features: int,
     *,
@@ -77,6 +79,7 @@ def add_rows(y: Any, bias: Any) -> Any:
     return np.reshape(flat, shape)
 
 
+@boundary
 def dense_general(
     features: int | Sequence[int],
     axis: int | Sequence[int] = -1,
@@ -144,6 +147,7 @@ def dense_general(
     return layer(init, apply)
 
 
+@boundary
 def bilinear(
     features: int,
     *,
@@ -218,6 +222,7 @@ def pair(x: Any, name: str) -> tuple[Any, Any]:
     )
 
 
+@boundary
 def bias(bias_init: Initializer = initializers.zeros) -> Layer:
     """Add a vector to the last axis.
 
@@ -238,6 +243,7 @@ def bias(bias_init: Initializer = initializers.zeros) -> Layer:
     return layer(init, apply)
 
 
+@boundary
 def einsum(
     subscripts: str,
     weight_shape: Sequence[int],

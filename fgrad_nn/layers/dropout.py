@@ -11,6 +11,7 @@ import numpy as np
 from fgrad import random, tree
 from fgrad.core import home
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 
 from ..coins import coins
 from ..masks import keep
@@ -43,6 +44,7 @@ def _kept(key: Any, rate: float, x: Any, broadcast: Sequence[int]) -> Any:
     return tree.to_device(coins(key, 1 - rate, shape), home(x))
 
 
+@boundary
 def dropout(rate: float, *, broadcast: int | Sequence[int] = ()) -> Layer:
     """Set each entry to zero with a probability, and divide the others by 1 - rate.
 
@@ -80,6 +82,7 @@ def _axes(axes: Any, name: str) -> tuple[int, ...]:
     return out
 
 
+@boundary
 def spatial_dropout(rate: float, dims: int = 2) -> Layer:
     """Drop whole channels of a sample: Tompson et al. 2015; inputs are (batch, *places, channels).
 
@@ -97,6 +100,7 @@ def spatial_dropout(rate: float, dims: int = 2) -> Layer:
     return _noise("spatial_dropout", rate > 0, _dropper(rate, tuple(range(-dims - 1, -1))))
 
 
+@boundary
 def drop_path(rate: float) -> Layer:
     """Set whole samples to zero, and divide the others by 1 - rate: stochastic depth.
 
@@ -116,6 +120,7 @@ def drop_path(rate: float) -> Layer:
     return _noise("drop_path", rate > 0, change)
 
 
+@boundary
 def alpha_dropout(rate: float, *, broadcast: int | Sequence[int] = ()) -> Layer:
     """Dropout for `selu`: what is dropped gets selu's lowest value, and mean and variance stay.
 
@@ -147,6 +152,7 @@ def _alpha(rate: float, axes: Sequence[int]) -> Callable[[Any, Any], Any]:
     return change
 
 
+@boundary
 def feature_alpha_dropout(rate: float, dims: int = 2) -> Layer:
     """Drop whole channels of a sample as `alpha_dropout` does; inputs as for `spatial_dropout`.
 
@@ -158,6 +164,7 @@ def feature_alpha_dropout(rate: float, dims: int = 2) -> Layer:
     return _noise("feature_alpha_dropout", rate > 0, change)
 
 
+@boundary
 def gaussian_dropout(rate: float) -> Layer:
     """Multiply with normal numbers of mean 1 and variance rate / (1 - rate).
 
@@ -175,6 +182,7 @@ def gaussian_dropout(rate: float) -> Layer:
     return _noise("gaussian_dropout", rate > 0, change)
 
 
+@boundary
 def gaussian_noise(stddev: float) -> Layer:
     """Add normal numbers of mean 0 in training.
 

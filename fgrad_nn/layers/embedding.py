@@ -9,6 +9,7 @@ import numpy as np
 
 import fgrad
 from fgrad.errors import ArgumentError, DomainError, DtypeError, describe
+from fgrad.tracebacks import boundary
 
 from .. import initializers
 from ..initializers import Initializer
@@ -16,6 +17,7 @@ from ..types import Layer, PyTree
 from .making import check_input_shape, check_inputs, count, layer, take
 
 
+@boundary
 def embedding(num: int, features: int, *, weight_init: Initializer | None = None) -> Layer:
     """Take a row of a table for each integer.
 
@@ -52,6 +54,7 @@ def embedding(num: int, features: int, *, weight_init: Initializer | None = None
     return layer(init, apply)
 
 
+@boundary
 def embedding_bag(
     num: int, features: int, mode: str = "mean", *, weight_init: Initializer | None = None
 ) -> Layer:

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ArgumentError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from ..types import Layer, PyTree
 from .making import count, is_shape, layer, shape_of
 
 
+@boundary
 def fan_out(n: int) -> Layer:
     """Make a tuple that holds the inputs n times.
 
@@ -32,6 +34,7 @@ def fan_out(n: int) -> Layer:
     return layer(init, apply)
 
 
+@boundary
 def fan_in_sum() -> Layer:
     """Add all inputs, which must be of one shape.
 
@@ -41,6 +44,7 @@ def fan_in_sum() -> Layer:
     return _reducing("fan_in_sum", operator.add)
 
 
+@boundary
 def fan_in_mul() -> Layer:
     """Multiply all inputs, which must be of one shape.
 
@@ -50,6 +54,7 @@ def fan_in_mul() -> Layer:
     return _reducing("fan_in_mul", operator.mul)
 
 
+@boundary
 def fan_in_mean() -> Layer:
     """Take the mean of all inputs, which must be of one shape.
 
@@ -73,6 +78,7 @@ def _reducing(name: str, op: Callable[[Any, Any], Any], mean: bool = False) -> L
     return layer(init, apply, name=name)
 
 
+@boundary
 def fan_in_concat(axis: int = -1) -> Layer:
     """Put all inputs together along an axis.
 
@@ -106,6 +112,7 @@ def fan_in_concat(axis: int = -1) -> Layer:
     return layer(init, apply)
 
 
+@boundary
 def fan_in_stack(axis: int = -1) -> Layer:
     """Put all inputs, of one shape, together along a new axis.
 

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ShapeError
+from fgrad.tracebacks import boundary
 
 from ..types import Layer, PyTree
 from .making import is_shape, layer, shape_of
 
 
+@boundary
 def function(fn: Callable[[Any], Any], *, name: str | None = None) -> Layer:
     """Make a layer of a function of arrays; combinators do so with the functions they are given.
 
@@ -40,6 +42,7 @@ def function(fn: Callable[[Any], Any], *, name: str | None = None) -> Layer:
     return layer(init, apply, name=called)
 
 
+@boundary
 def identity() -> Layer:
     """Return the inputs as they are.
 

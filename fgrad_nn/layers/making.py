@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ArgumentError, DtypeError, ShapeError, TreeError, describe
+from fgrad.tracebacks import boundary
 
 from ..types import AnyLayer, Layer, PyTree, StatefulLayer, name_of_apply
 
@@ -23,6 +24,7 @@ Pattern = tuple[int | None, ...]
 """A shape in which None stands for any length."""
 
 
+@boundary
 def layer(init: Callable[..., Any], apply: Callable[..., Any], *, name: str | None = None) -> Layer:
     """Make a layer of two functions that care for nothing but the layer.
 
@@ -49,6 +51,7 @@ def layer(init: Callable[..., Any], apply: Callable[..., Any], *, name: str | No
     return Layer(_checked(init, called, "init"), _lenient(apply, called))
 
 
+@boundary
 def stateful_layer(
     init: Callable[..., Any],
     apply: Callable[..., Any],
@@ -81,7 +84,7 @@ def _checked(init: Callable[..., Any], name: str, which: str) -> Callable[..., A
 
     checked.__qualname__ = f"{name}.<locals>.{which}"
     checked.__doc__ = init.__doc__
-    return checked
+    return boundary(checked)
 
 
 def _lenient(apply: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -114,7 +117,7 @@ def _lenient(apply: Callable[..., Any], name: str) -> Callable[..., Any]:
             return apply(params, inputs, **kwargs)
 
     new.__qualname__ = f"{name}.<locals>.apply"
-    return new
+    return boundary(new)
 
 
 def _with_state(apply: Callable[..., Any], name: str) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from fgrad import random, tree
 from fgrad.errors import ArgumentError, FgradError, ShapeError, TreeError, describe
+from fgrad.tracebacks import boundary
 
 from ..types import AnyLayer, Layer, PyTree, StatefulLayer
 from .function import filled, function, merged
@@ -211,6 +212,7 @@ def combine(
     known = None if None in taken else frozenset().union(*(t for t in taken if t))
     calls = {m.name: _call_of(m) for m in members}
 
+    @boundary
     def init(key: Any, input_shape: Any, dtype: Any = np.float64) -> tuple[Any, PyTree]:
         dtype = float_dtype(dtype, name)
         params: dict[str, PyTree] = {}
@@ -239,6 +241,7 @@ def combine(
 
         return (shape_flow or flow)(run, check_shape(input_shape, name)), params
 
+    @boundary
     def init_state(key: Any, input_shape: Any, dtype: Any = np.float64) -> PyTree:
         dtype = float_dtype(dtype, name)
         # Other keys than those of `init`, for which the same key may be given; shapes need any.
@@ -296,11 +299,13 @@ def combine(
 
         return flow(run, inputs)
 
+    @boundary
     def apply(
         params: PyTree, inputs: Any, *, key: Any = None, train: bool = False, **kwargs: Any
     ) -> Any:
         return through(params, inputs, None, key, train, kwargs)
 
+    @boundary
     def apply_with_state(
         params: PyTree, inputs: Any, *, state: PyTree = None, key: Any = None,
         train: bool = False, **kwargs: Any,

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.tracebacks import boundary
+
 #: So many numbers are added one after the other before their sums are added.
 _RUN = 256
 
@@ -47,6 +49,7 @@ def _sum(x: Any, axis: int) -> Any:
     return total + np.sum(x[(*before, slice(even, n))], axis=axis, keepdims=True)
 
 
+@boundary
 def standardize(x: Any, axis: int | Sequence[int] = -1, epsilon: float = 1e-5) -> Any:
     """(x - mean) / sqrt(variance + epsilon), over some axes.
 
@@ -63,6 +66,7 @@ def standardize(x: Any, axis: int | Sequence[int] = -1, epsilon: float = 1e-5) -
     return centred / np.sqrt(mean_over(np.square(centred), axes) + epsilon)
 
 
+@boundary
 def normalize(x: Any, ord: float = 2, axis: int = -1, epsilon: float = 1e-12) -> Any:
     """X divided by its p-norm along an axis, or by epsilon where that is greater.
 

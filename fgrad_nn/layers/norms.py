@@ -14,6 +14,7 @@ import numpy as np
 
 import fgrad
 from fgrad.errors import ArgumentError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .. import initializers
 from ..initializers import Initializer
@@ -67,6 +68,7 @@ class _Affine:
         return x + params["bias"] if "bias" in self.inits else x
 
 
+@boundary
 def layer_norm(
     axis: int | Sequence[int] = -1,
     *,
@@ -104,6 +106,7 @@ def layer_norm(
     return layer(init, apply)
 
 
+@boundary
 def rms_norm(
     axis: int | Sequence[int] = -1,
     *,
@@ -148,6 +151,7 @@ def _last_axes(axis: Any, name: str) -> int:
     return len(axes)
 
 
+@boundary
 def group_norm(
     groups: int = 32,
     *,
@@ -175,6 +179,7 @@ def group_norm(
     return _grouped("group_norm", groups, epsilon, use_scale, use_bias, scale_init, bias_init)
 
 
+@boundary
 def instance_norm(
     *,
     epsilon: float = 1e-5,
@@ -226,6 +231,7 @@ def _grouped(
     return layer(init, apply, name=name)
 
 
+@boundary
 def local_response_norm(
     size: int, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Layer:
@@ -259,6 +265,7 @@ def local_response_norm(
 
 
 # ------------------------------------------------------------------ with state
+@boundary
 def batch_norm(
     *,
     momentum: float = 0.9,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ArgumentError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from ..types import Layer, PyTree
 from .making import check_inputs, layer
@@ -48,6 +49,7 @@ def _slide(
     return slide(name, window, strides, padding, dilation, dims, data_format)
 
 
+@boundary
 def max_pool(
     window: Lengths,
     strides: Lengths | None = None,
@@ -84,6 +86,7 @@ def max_pool(
     return _pool(shape, lambda x, how: window_max(x, **how))
 
 
+@boundary
 def min_pool(window: Lengths, strides: Lengths | None = None, padding: Padding = "VALID",
              **options: Any) -> Layer:  # fmt: skip
     """Take the smallest number of each window; the arguments are those of `max_pool`.
@@ -96,6 +99,7 @@ def min_pool(window: Lengths, strides: Lengths | None = None, padding: Padding =
     return _pool(shape, lambda x, how: -window_max(-x, **how))
 
 
+@boundary
 def sum_pool(window: Lengths, strides: Lengths | None = None, padding: Padding = "VALID",
              **options: Any) -> Layer:  # fmt: skip
     """Take the sum of each window; the arguments are those of `max_pool`.
@@ -108,6 +112,7 @@ def sum_pool(window: Lengths, strides: Lengths | None = None, padding: Padding =
     return _pool(shape, lambda x, how: window_sum(x, **how))
 
 
+@boundary
 def avg_pool(
     window: Lengths,
     strides: Lengths | None = None,
@@ -141,6 +146,7 @@ def avg_pool(
     return _pool(shape, compute)
 
 
+@boundary
 def lp_pool(norm: float, window: Lengths, strides: Lengths | None = None,
             padding: Padding = "VALID", **options: Any) -> Layer:  # fmt: skip
     """Take the p-norm of each window: sum(abs(x)**p) ** (1 / p).
@@ -190,6 +196,7 @@ avg_pool1d, avg_pool2d, avg_pool3d = (_fixed(avg_pool, "avg_pool", n) for n in (
 
 
 # ------------------------------------------------------------------ over everything
+@boundary
 def global_avg_pool(dims: int = 2, *, data_format: str = "channels_last") -> Layer:
     """Take the mean over all places.
 
@@ -207,6 +214,7 @@ def global_avg_pool(dims: int = 2, *, data_format: str = "channels_last") -> Lay
     return _global("global_avg_pool", mean, dims, data_format)
 
 
+@boundary
 def global_max_pool(dims: int = 2, *, data_format: str = "channels_last") -> Layer:
     """Take the greatest number over all places; the arguments are those of `global_avg_pool`.
 
@@ -232,6 +240,7 @@ def _global(name: str, reduce: Callable[..., Any], dims: int, data_format: str) 
     return layer(init, apply, name=name)
 
 
+@boundary
 def adaptive_pool(
     reduce: Callable[..., Any],
     places: Lengths,
@@ -293,6 +302,7 @@ def adaptive_pool(
     return layer(init, apply, name=name)
 
 
+@boundary
 def adaptive_avg_pool(places: Lengths, **options: Any) -> Layer:
     """Take means over a given number of parts: `adaptive_pool` of `np.mean`.
 
@@ -302,6 +312,7 @@ def adaptive_avg_pool(places: Lengths, **options: Any) -> Layer:
     return adaptive_pool(np.mean, places, **{"name": "adaptive_avg_pool", **options})
 
 
+@boundary
 def adaptive_max_pool(places: Lengths, **options: Any) -> Layer:
     """Take maxima over a given number of parts: `adaptive_pool` of `np.max`.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .. import initializers
 from ..initializers import Initializer
@@ -15,6 +16,7 @@ from ..types import Layer, PyTree
 from .making import check_input_shape, check_inputs, count, layer, take
 
 
+@boundary
 def sinusoidal_encoding(
     length: int, features: int, *, base: float = 10000.0, dtype: Any = np.float64
 ) -> Any:
@@ -45,6 +47,7 @@ def _rates(pairs: int, features: int, base: float) -> Any:
     return float(base) ** (-np.arange(0, pairs, 2) / features)
 
 
+@boundary
 def sinusoidal_positions(*, base: float = 10000.0) -> Layer:
     """Add a `sinusoidal_encoding` of the time axis, the last but one, to the inputs.
 
@@ -68,6 +71,7 @@ def sinusoidal_positions(*, base: float = 10000.0) -> Layer:
     return layer(init, apply)
 
 
+@boundary
 def learned_positions(max_length: int, *, weight_init: Initializer | None = None) -> Layer:
     """Add a vector of its own for each position, along the time axis, the last but one.
 
@@ -118,6 +122,7 @@ def _time(name: str, shape: Any) -> int:
     return int(shape[-2])
 
 
+@boundary
 def rotary(
     x: Any, positions: Any = None, *, base: float = 10000.0, interleaved: bool = False
 ) -> Any:
@@ -164,6 +169,7 @@ def rotary(
     return np.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
 
 
+@boundary
 def alibi_bias(num_heads: int, queries: int, keys: int, *, dtype: Any = np.float64) -> Any:
     """What distance costs each head, to be added to products: Press, Smith & Lewis 2022 (ALiBi).
 

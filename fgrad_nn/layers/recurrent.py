@@ -14,6 +14,7 @@ import numpy as np
 import fgrad
 from fgrad import tree
 from fgrad.errors import ArgumentError, DomainError, DtypeError, ShapeError, TreeError, describe
+from fgrad.tracebacks import boundary
 
 from ..types import AnyLayer, Layer, PyTree
 from .cells import Cell, gru_cell, lstm_cell, rnn_cell
@@ -21,6 +22,7 @@ from .making import check_inputs, layer, wrong_tree
 from .members import combine, members_of
 
 
+@boundary
 def recurrent(
     cell: Cell,
     *,
@@ -210,6 +212,7 @@ def lengths_mask(lengths: Any, shape: Any, name: str) -> Any:
 
 
 # ------------------------------------------------------------------ layers of a cell
+@boundary
 def rnn(features: int, activation: Callable[[Any], Any] = np.tanh, **options: Any) -> Layer:
     """`recurrent` of an `rnn_cell`: Elman 1990.
 
@@ -223,6 +226,7 @@ def rnn(features: int, activation: Callable[[Any], Any] = np.tanh, **options: An
     return _of_cell("rnn", rnn_cell, (features, activation), options)
 
 
+@boundary
 def lstm(features: int, **options: Any) -> Layer:
     """`recurrent` of an `lstm_cell`: Hochreiter & Schmidhuber 1997.
 
@@ -237,6 +241,7 @@ def lstm(features: int, **options: Any) -> Layer:
     return _of_cell("lstm", lstm_cell, (features,), options)
 
 
+@boundary
 def gru(features: int, **options: Any) -> Layer:
     """`recurrent` of a `gru_cell`: Cho et al. 2014.
 
@@ -270,6 +275,7 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+@boundary
 def bidirectional(
     cell: Cell, backward: Cell | None = None, *, merge: str = "concat",
     return_sequences: bool = True, **options: Any,

@@ -11,6 +11,7 @@ import numpy as np
 import fgrad
 from fgrad import random
 from fgrad.errors import ArgumentError, ShapeError, TreeError, describe
+from fgrad.tracebacks import boundary
 
 from ..types import AnyLayer, Layer, PyTree, StatefulLayer
 from .making import count, keywords, shape_of, signed, stateful_layer, take, wrong_tree
@@ -34,6 +35,7 @@ def _part(params: PyTree, name: str, parameter: str) -> Any:
     return found
 
 
+@boundary
 def weight_norm(layer: Any, *, parameter: str = "weight") -> AnyLayer:
     """Let a weight be made of a direction and a magnitude for each output: magnitude * v / |v|.
 
@@ -75,6 +77,7 @@ def weight_norm(layer: Any, *, parameter: str = "weight") -> AnyLayer:
     return rewrap(inner, apply, init)
 
 
+@boundary
 def lora(layer: Any, rank: int, *, alpha: float | None = None, parameter: str = "weight",
          ) -> AnyLayer:  # fmt: skip
     """Let a weight be a fixed matrix plus a trained product of two thin ones: Hu et al. 2021.
@@ -123,6 +126,7 @@ def lora(layer: Any, rank: int, *, alpha: float | None = None, parameter: str = 
     return rewrap(inner, apply, init)
 
 
+@boundary
 def spectral_norm(
     layer: Any, *, steps: int = 1, epsilon: float = 1e-12, parameter: str = "weight"
 ) -> StatefulLayer:

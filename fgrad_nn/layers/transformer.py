@@ -7,6 +7,7 @@ from typing import Any
 
 from fgrad import random
 from fgrad.errors import ArgumentError
+from fgrad.tracebacks import boundary
 
 from ..types import AnyLayer, Layer, PyTree, StatefulLayer
 from .making import count, layer, wrong_tree
@@ -15,6 +16,7 @@ from .norms import layer_norm
 from .transformer_blocks import transformer_decoder_block, transformer_encoder_block, with_memory
 
 
+@boundary
 def transformer_encoder(
     num_layers: int, num_heads: int, hidden: int | None = None, *, norm_first: bool = True,
     norm: Callable[[], Any] = layer_norm, **options: Any,
@@ -42,6 +44,7 @@ def transformer_encoder(
     return _stack("transformer_encoder", num_layers, block, norm_first, norm)
 
 
+@boundary
 def transformer_decoder(
     num_layers: int, num_heads: int, hidden: int | None = None, *, norm_first: bool = True,
     norm: Callable[[], Any] = layer_norm, **options: Any,
@@ -76,6 +79,7 @@ def _stack(name: str, n: int, block: AnyLayer, norm_first: bool, norm: Any) -> A
     return combine(name, members_of(name, [parts], {}), flow)
 
 
+@boundary
 def transformer(
     num_layers: int, num_heads: int, hidden: int | None = None, *,
     num_decoder_layers: int | None = None, **options: Any,

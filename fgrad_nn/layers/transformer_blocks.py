@@ -11,6 +11,7 @@ from typing import Any
 
 from fgrad import random
 from fgrad.errors import ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from ..activations import relu
 from ..initializers import Initializer
@@ -25,6 +26,7 @@ from .norms import layer_norm
 Around = Callable[[Any, str, Any, Any], Any]
 
 
+@boundary
 def feed_forward(
     hidden: int | None = None,
     activation: Callable[[Any], Any] = relu,
@@ -151,6 +153,7 @@ def with_memory(x: Any, name: str) -> Any:
     )
 
 
+@boundary
 def transformer_encoder_block(
     num_heads: int,
     hidden: int | None = None,
@@ -195,6 +198,7 @@ def transformer_encoder_block(
     )  # fmt: skip
 
 
+@boundary
 def transformer_decoder_block(
     num_heads: int,
     hidden: int | None = None,

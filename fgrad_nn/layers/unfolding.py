@@ -10,6 +10,7 @@ import numpy as np
 
 from fgrad import random
 from fgrad.errors import ShapeError
+from fgrad.tracebacks import boundary
 
 from .. import initializers
 from ..initializers import Initializer
@@ -21,6 +22,7 @@ from .spatial import Padding, each, slide
 Lengths = int | Sequence[int]
 
 
+@boundary
 def unfold(
     window: Lengths,
     strides: Lengths = 1,
@@ -65,6 +67,7 @@ def unfold(
     return layer(init, apply)
 
 
+@boundary
 def fold(
     lengths: Lengths,
     window: Sequence[int],
@@ -111,6 +114,7 @@ def fold(
     return layer(init, apply)
 
 
+@boundary
 def conv_local(
     features: int,
     window: Lengths,

@@ -11,6 +11,7 @@ import numpy as np
 import fgrad
 from fgrad import random, tree
 from fgrad.errors import ArgumentError, ShapeError
+from fgrad.tracebacks import boundary
 
 from ..types import AnyLayer, Layer, PyTree, StatefulLayer
 from .function import shapes_of
@@ -31,6 +32,7 @@ def rewrap(
     return Layer(init or inner.init, new)
 
 
+@boundary
 def remat(layer: Any, policy: Any = None) -> AnyLayer:
     """Compute a layer's inside again in the backward pass, and keep nothing of it.
 
@@ -59,6 +61,7 @@ def remat(layer: Any, policy: Any = None) -> AnyLayer:
     return rewrap(inner, apply)
 
 
+@boundary
 def with_keywords(layer: Any, **fixed: Any) -> AnyLayer:
     """Fix keywords of a layer, whatever is passed around it: `with_keywords(net, train=False)`.
 
@@ -85,6 +88,7 @@ def with_keywords(layer: Any, **fixed: Any) -> AnyLayer:
     return rewrap(inner, apply)
 
 
+@boundary
 def with_dtype(layer: Any, compute_dtype: Any, output_dtype: Any = None) -> AnyLayer:
     """Compute a layer in another dtype than that of its parameters: mixed precision.
 
@@ -119,6 +123,7 @@ def with_dtype(layer: Any, compute_dtype: Any, output_dtype: Any = None) -> AnyL
     return rewrap(inner, apply)
 
 
+@boundary
 def batch_apply(layer: Any, num_dims: int = 2) -> AnyLayer:
     """Apply a layer that wants one batch axis to inputs with several: they are made one.
 
@@ -179,6 +184,7 @@ def _typed_like(inner: AnyLayer, init: Callable[..., Any]) -> Callable[..., Any]
 
 
 # ------------------------------------------------------------------ many of one layer
+@boundary
 def ensemble(layer: Any, n: int) -> AnyLayer:
     """Apply n copies of a layer, each with parameters of its own, to the same inputs at once.
 
@@ -218,6 +224,7 @@ def ensemble(layer: Any, n: int) -> AnyLayer:
     return _with_states(new, n)
 
 
+@boundary
 def layer_stack(layer: Any, n: int) -> AnyLayer:
     """Apply a layer n times, with the parameters of all n in one array each: a scan over layers.
 

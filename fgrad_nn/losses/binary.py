@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from ..activations import log_sigmoid
 from ..layers.moments import sum_over
@@ -15,6 +16,7 @@ from .checking import inside, like, positive, reduced, shares, signs
 _FROM_LOGITS = "for logits there is sigmoid_binary_cross_entropy"
 
 
+@boundary
 def sigmoid_binary_cross_entropy(
     logits: Any, labels: Any, *, pos_weight: Any = None, weights: Any = None,
     reduction: str = "mean",
@@ -47,6 +49,7 @@ def sigmoid_binary_cross_entropy(
     return reduced(name, values, weights, reduction)
 
 
+@boundary
 def binary_cross_entropy(
     probabilities: Any, labels: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -78,6 +81,7 @@ def binary_cross_entropy(
     )
 
 
+@boundary
 def sigmoid_focal_loss(
     logits: Any, labels: Any, alpha: float | None = None, gamma: float = 2.0, *,
     weights: Any = None, reduction: str = "mean",
@@ -116,6 +120,7 @@ def _log(p: Any) -> Any:
 
 
 # ------------------------------------------------------------------ margins
+@boundary
 def hinge_loss(
     predictions: Any, targets: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -136,6 +141,7 @@ def hinge_loss(
     return reduced("hinge_loss", np.maximum(1 - x * y, 0), weights, reduction)
 
 
+@boundary
 def squared_hinge_loss(
     predictions: Any, targets: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -151,6 +157,7 @@ def squared_hinge_loss(
     return reduced("squared_hinge_loss", over * over, weights, reduction)
 
 
+@boundary
 def perceptron_loss(
     predictions: Any, targets: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -165,6 +172,7 @@ def perceptron_loss(
     return reduced("perceptron_loss", np.maximum(-x * y, 0), weights, reduction)
 
 
+@boundary
 def soft_margin_loss(
     predictions: Any, targets: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -180,6 +188,7 @@ def soft_margin_loss(
 
 
 # ------------------------------------------------------------------ overlaps
+@boundary
 def tversky_loss(
     probabilities: Any, targets: Any, alpha: float = 0.5, beta: float = 0.5, *,
     smooth: float = 1.0, weights: Any = None, reduction: str = "mean",
@@ -203,6 +212,7 @@ def tversky_loss(
     return _overlap("tversky_loss", probabilities, targets, alpha, beta, smooth, weights, reduction)
 
 
+@boundary
 def dice_loss(
     probabilities: Any, targets: Any, *, smooth: float = 1.0, weights: Any = None,
     reduction: str = "mean",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ArgumentError, DtypeError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from ..activations import log_softmax
 from ..label_entropy import label_cross_entropy
@@ -24,6 +25,7 @@ from .checking import (
 )
 
 
+@boundary
 def cross_entropy(
     logits: Any, labels: Any, *, label_smoothing: float = 0.0, class_weights: Any = None,
     ignore_index: int | None = None, weights: Any = None, reduction: str = "mean",
@@ -76,6 +78,7 @@ def cross_entropy(
     )  # fmt: skip
 
 
+@boundary
 def softmax_cross_entropy_with_integer_labels(
     logits: Any, labels: Any, *, label_smoothing: float = 0.0, class_weights: Any = None,
     ignore_index: int | None = None, weights: Any = None, reduction: str = "mean",
@@ -96,6 +99,7 @@ def softmax_cross_entropy_with_integer_labels(
     return _likelihood(name, values, log_p, labels, seen, smoothing, each, weights, reduction)
 
 
+@boundary
 def nll_loss(
     log_probabilities: Any, labels: Any, *, class_weights: Any = None,
     ignore_index: int | None = None, weights: Any = None, reduction: str = "mean",
@@ -141,6 +145,7 @@ def _class_weights(name: str, class_weights: Any, logits: Any) -> Any:
     return like(class_weights, logits)
 
 
+@boundary
 def softmax_cross_entropy(
     logits: Any, labels: Any, *, label_smoothing: float = 0.0, class_weights: Any = None,
     weights: Any = None, reduction: str = "mean",
@@ -180,6 +185,7 @@ def _times_log(p: Any, log_q: Any) -> Any:
     return p * np.where(none, 0, log_q)
 
 
+@boundary
 def smooth_labels(labels: Any, alpha: float) -> Any:
     """Take a part of the probability of each class and share it among all.
 
@@ -196,6 +202,7 @@ def smooth_labels(labels: Any, alpha: float) -> Any:
     return (1 - alpha) * labels + alpha / np.shape(labels)[-1]
 
 
+@boundary
 def poly_loss_cross_entropy(
     logits: Any, labels: Any, epsilon: float = 2.0, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -226,6 +233,7 @@ def _log(p: Any) -> Any:
     return np.where(some, np.log(np.where(some, p, 1)), 0)
 
 
+@boundary
 def kl_divergence(
     log_predictions: Any, targets: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -247,6 +255,7 @@ def kl_divergence(
     return reduced(name, values, weights, reduction)
 
 
+@boundary
 def kl_divergence_with_log_targets(
     log_predictions: Any, log_targets: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -269,6 +278,7 @@ def _kl(log_p: Any, log_q: Any) -> Any:
     return np.sum(_times_log(p, log_p) - _times_log(p, log_q), axis=-1)
 
 
+@boundary
 def generalized_kl_divergence(
     log_predictions: Any, targets: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -289,6 +299,7 @@ def generalized_kl_divergence(
     return reduced(name, values, weights, reduction)
 
 
+@boundary
 def js_divergence(
     log_predictions: Any, log_targets: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -310,6 +321,7 @@ def js_divergence(
 
 
 # ------------------------------------------------------------------ margins between classes
+@boundary
 def multi_margin_loss(
     scores: Any, labels: Any, *, margin: float = 1.0, p: int = 1, class_weights: Any = None,
     weights: Any = None, reduction: str = "mean",
@@ -342,6 +354,7 @@ def multi_margin_loss(
     return reduced(name, values, weights, reduction)
 
 
+@boundary
 def multiclass_hinge_loss(
     scores: Any, labels: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:

@@ -8,12 +8,14 @@ import numpy as np
 
 import fgrad
 from fgrad.errors import DomainError, DtypeError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from ..activations import log_softmax
 from ..layers.recurrent import lengths_mask
 from .checking import floating, kind_of, reduced
 
 
+@boundary
 def ctc_loss(
     logits: Any, labels: Any, logit_lengths: Any = None, label_lengths: Any = None, *,
     blank: int = 0, weights: Any = None, reduction: str = "mean",

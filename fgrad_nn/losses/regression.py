@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ArgumentError, DomainError, describe
+from fgrad.tracebacks import boundary
 
 from .checking import elementwise, positive, same
 
 
+@boundary
 def mean_squared_error(
     predictions: Any, targets: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -41,6 +43,7 @@ def mean_squared_error(
     )  # fmt: skip
 
 
+@boundary
 def l2_loss(predictions: Any, targets: Any, *, weights: Any = None, reduction: str = "mean") -> Any:
     """Half of (predictions - targets)**2, whose slope is their difference.
 
@@ -54,6 +57,7 @@ def l2_loss(predictions: Any, targets: Any, *, weights: Any = None, reduction: s
     )
 
 
+@boundary
 def mean_absolute_error(
     predictions: Any, targets: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -74,6 +78,7 @@ def _huber(d: Any, delta: float) -> Any:
     return 0.5 * near * near + delta * (d - near)
 
 
+@boundary
 def huber_loss(
     predictions: Any, targets: Any, delta: float = 1.0, *, weights: Any = None,
     reduction: str = "mean",
@@ -96,6 +101,7 @@ def huber_loss(
     )  # fmt: skip
 
 
+@boundary
 def smooth_l1_loss(
     predictions: Any, targets: Any, beta: float = 1.0, *, weights: Any = None,
     reduction: str = "mean",
@@ -118,6 +124,7 @@ def smooth_l1_loss(
     return elementwise("smooth_l1_loss", predictions, targets, weights, reduction, value)
 
 
+@boundary
 def log_cosh(
     predictions: Any, targets: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -136,6 +143,7 @@ def log_cosh(
     return elementwise("log_cosh", predictions, targets, weights, reduction, value)
 
 
+@boundary
 def quantile_loss(
     predictions: Any, targets: Any, quantile: float = 0.5, *, weights: Any = None,
     reduction: str = "mean",
@@ -163,6 +171,7 @@ def quantile_loss(
     )  # fmt: skip
 
 
+@boundary
 def poisson_nll_loss(
     predictions: Any, targets: Any, *, log_input: bool = True, epsilon: float = 1e-8,
     weights: Any = None, reduction: str = "mean",
@@ -186,6 +195,7 @@ def poisson_nll_loss(
     return elementwise("poisson_nll_loss", predictions, targets, weights, reduction, value)
 
 
+@boundary
 def gaussian_nll_loss(
     predictions: Any, targets: Any, variances: Any, *, full: bool = False, epsilon: float = 1e-6,
     weights: Any = None, reduction: str = "mean",

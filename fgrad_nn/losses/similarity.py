@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import DtypeError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from ..activations import logsumexp
 from .checking import floating, kind_of, like, masked, positive, ratio, reduced, same, shares, signs
 
 
+@boundary
 def cosine_similarity(
     predictions: Any, targets: Any, *, axis: int = -1, epsilon: float = 1e-8
 ) -> Any:
@@ -38,6 +40,7 @@ def _unit(x: Any, axis: int = -1, epsilon: float = 1e-8) -> Any:
     return x / np.maximum(np.linalg.norm(x, axis=axis, keepdims=True), epsilon)
 
 
+@boundary
 def cosine_distance(
     predictions: Any, targets: Any, *, epsilon: float = 1e-8, weights: Any = None,
     reduction: str = "mean",
@@ -64,6 +67,7 @@ def _features(name: str, x: Any) -> None:
         )
 
 
+@boundary
 def cosine_embedding_loss(
     x1: Any, x2: Any, targets: Any, *, margin: float = 0.0, weights: Any = None,
     reduction: str = "mean",
@@ -92,6 +96,7 @@ def _distance(a: Any, b: Any, p: float = 2.0) -> Any:
     return np.linalg.norm(a - b, ord=p, axis=-1)
 
 
+@boundary
 def pairwise_distance(x1: Any, x2: Any, *, p: float = 2.0, keepdims: bool = False) -> Any:
     """The p-norm of differences along the last axis; it isn't reduced.
 
@@ -111,6 +116,7 @@ def pairwise_distance(x1: Any, x2: Any, *, p: float = 2.0, keepdims: bool = Fals
     return np.expand_dims(d, -1) if keepdims else d
 
 
+@boundary
 def contrastive_loss(
     x1: Any, x2: Any, targets: Any, *, margin: float = 1.0, weights: Any = None,
     reduction: str = "mean",
@@ -138,6 +144,7 @@ def contrastive_loss(
     return reduced(name, 0.5 * (y * near + (1 - y) * far), weights, reduction)
 
 
+@boundary
 def triplet_margin_loss(
     anchors: Any, positives: Any, negatives: Any, *, margin: float = 1.0, p: float = 2.0,
     swap: bool = False, weights: Any = None, reduction: str = "mean",
@@ -165,6 +172,7 @@ def triplet_margin_loss(
     return reduced(name, np.maximum(_distance(a, b, p) - far + margin, 0), weights, reduction)
 
 
+@boundary
 def hinge_embedding_loss(
     distances: Any, targets: Any, *, margin: float = 1.0, weights: Any = None,
     reduction: str = "mean",
@@ -186,6 +194,7 @@ def hinge_embedding_loss(
     return reduced(name, values, weights, reduction)
 
 
+@boundary
 def margin_ranking_loss(
     x1: Any, x2: Any, targets: Any, *, margin: float = 0.0, weights: Any = None,
     reduction: str = "mean",
@@ -208,6 +217,7 @@ def margin_ranking_loss(
 
 
 # ------------------------------------------------------------------ one against many
+@boundary
 def info_nce(
     queries: Any, positives: Any, negatives: Any = None, *, temperature: float = 0.1,
     weights: Any = None, reduction: str = "mean",
@@ -252,6 +262,7 @@ def info_nce(
     return reduced(name, everyone - own, weights, reduction)
 
 
+@boundary
 def ntxent(
     embeddings: Any, labels: Any, *, temperature: float = 0.07, reduction: str = "mean"
 ) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import DtypeError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from ..activations import log_sigmoid, logsumexp, sparsemax
 from .checking import (
@@ -32,6 +33,7 @@ def _last_axis(name: str, x: Any) -> None:
         )
 
 
+@boundary
 def multilabel_soft_margin_loss(
     logits: Any, labels: Any, *, class_weights: Any = None, weights: Any = None,
     reduction: str = "mean",
@@ -62,6 +64,7 @@ def multilabel_soft_margin_loss(
     return reduced(name, np.mean(each, axis=-1), weights, reduction)
 
 
+@boundary
 def multilabel_margin_loss(
     scores: Any, labels: Any, *, margin: float = 1.0, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -89,6 +92,7 @@ def multilabel_margin_loss(
     return reduced(name, values, weights, reduction)
 
 
+@boundary
 def multiclass_perceptron_loss(
     scores: Any, labels: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -109,6 +113,7 @@ def multiclass_perceptron_loss(
 
 
 # ------------------------------------------------------------------ rankings
+@boundary
 def ranking_softmax_loss(
     logits: Any, labels: Any, *, where: Any = None, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -143,6 +148,7 @@ def ranking_softmax_loss(
 
 
 # ------------------------------------------------------------------ regularized argmax
+@boundary
 def fenchel_young_loss(
     potential: Callable[[Any], Any], scores: Any, targets: Any, *, weights: Any = None,
     reduction: str = "mean",
@@ -183,6 +189,7 @@ def _sparsemax_potential(x: Any) -> Any:
     return np.sum(p * (x - 0.5 * p), axis=-1) + 0.5
 
 
+@boundary
 def multiclass_sparsemax_loss(
     scores: Any, labels: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -205,6 +212,7 @@ def multiclass_sparsemax_loss(
     return reduced(name, values, weights, reduction)
 
 
+@boundary
 def sparsemax_loss(
     logits: Any, labels: Any, *, weights: Any = None, reduction: str = "mean"
 ) -> Any:

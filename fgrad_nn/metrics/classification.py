@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ArgumentError, DomainError, DtypeError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from ..layers.making import count
 from ..losses.checking import floating, integer_labels, kind_of, ratio
@@ -45,6 +46,7 @@ def _some(name: str, x: Any) -> None:
         )
 
 
+@boundary
 def accuracy(predictions: Any, labels: Any) -> Any:
     """The part of predictions that is right.
 
@@ -67,6 +69,7 @@ def accuracy(predictions: Any, labels: Any) -> Any:
     return np.mean(np.equal(predictions, labels).astype(np.float64))
 
 
+@boundary
 def top_k_accuracy(scores: Any, labels: Any, k: int = 5) -> Any:
     """The part of labels that are among the k classes with the greatest scores.
 
@@ -90,6 +93,7 @@ def top_k_accuracy(scores: Any, labels: Any, k: int = 5) -> Any:
     return np.mean(np.less(np.sum(ahead, axis=-1), k).astype(np.float64))
 
 
+@boundary
 def confusion_matrix(predictions: Any, labels: Any, num_classes: int | None = None) -> Any:
     """How often a label (row) was predicted as a class (column).
 
@@ -157,6 +161,7 @@ def _averaged(values: Any, weights: Any) -> Any:
     return values if weights is None else ratio(np.sum(values * weights), np.sum(weights))
 
 
+@boundary
 def precision(
     predictions: Any, labels: Any, *, average: str = "binary", num_classes: int | None = None
 ) -> Any:
@@ -175,6 +180,7 @@ def precision(
     return _averaged(ratio(right, found), weights)
 
 
+@boundary
 def recall(
     predictions: Any, labels: Any, *, average: str = "binary", num_classes: int | None = None
 ) -> Any:
@@ -189,6 +195,7 @@ def recall(
     return _averaged(ratio(right, there), weights)
 
 
+@boundary
 def f1_score(
     predictions: Any, labels: Any, *, average: str = "binary", num_classes: int | None = None
 ) -> Any:
@@ -204,6 +211,7 @@ def f1_score(
 
 
 # ------------------------------------------------------------------ curves
+@boundary
 def roc_curve(scores: Any, labels: Any, *, weights: Any = None) -> tuple[Any, Any, Any]:
     """The rates of false and of true positives, from each score on: Fawcett 2006.
 
@@ -248,6 +256,7 @@ def roc_curve(scores: Any, labels: Any, *, weights: Any = None) -> tuple[Any, An
     return rates[0], rates[1], np.concatenate([[np.inf], ranked[last]])
 
 
+@boundary
 def roc_auc(scores: Any, labels: Any, *, weights: Any = None) -> Any:
     """The area under `roc_curve`: how often a yes has a greater score than a no, ties by half.
 

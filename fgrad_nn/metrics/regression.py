@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.tracebacks import boundary
+
 from ..losses import mean_squared_error
 from ..losses.checking import reduced, same
 
 
+@boundary
 def root_mean_squared_error(predictions: Any, targets: Any, *, weights: Any = None) -> Any:
     """The root of `mean_squared_error`.
 
@@ -21,6 +24,7 @@ def root_mean_squared_error(predictions: Any, targets: Any, *, weights: Any = No
     return np.sqrt(mean_squared_error(predictions, targets, weights=weights))
 
 
+@boundary
 def r2_score(predictions: Any, targets: Any, *, weights: Any = None) -> Any:
     """1 - sum of squared errors / sum of squares around the mean, over all elements.
 
@@ -42,6 +46,7 @@ def r2_score(predictions: Any, targets: Any, *, weights: Any = None) -> Any:
         )
 
 
+@boundary
 def perplexity(log_probabilities: Any, *, weights: Any = None) -> Any:
     """exp of minus the mean log probability of what came: among how many it was like guessing.
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 
 from ..layers.making import count
 from ..losses.checking import ratio, reduced
@@ -38,6 +39,7 @@ class Mean(NamedTuple):
     weight: Any
 
 
+@boundary
 def running_mean() -> Metric:
     """The mean of all values of all batches: `update(state, values, weights=None)`.
 
@@ -65,6 +67,7 @@ def running_mean() -> Metric:
     )  # fmt: skip
 
 
+@boundary
 def running_accuracy() -> Metric:
     """`accuracy` of all batches: `update(state, predictions, labels)`.
 
@@ -82,6 +85,7 @@ def running_accuracy() -> Metric:
     return mean._replace(update=update)
 
 
+@boundary
 def running_confusion(num_classes: int) -> Metric:
     """`confusion_matrix` of all batches: `update(state, predictions, labels)`.
 
@@ -110,6 +114,7 @@ class Moments(NamedTuple):
     squares: Any
 
 
+@boundary
 def running_moments() -> Metric:
     """Mean and variance of all values of all batches: `update(state, values)`.
 
@@ -142,6 +147,7 @@ def running_moments() -> Metric:
     )  # fmt: skip
 
 
+@boundary
 def several(**metrics: Metric) -> Metric:
     """Several metrics of the same arguments, with names: states and values are dicts.
 

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.tracebacks import boundary
+
 from .leaves import choose, correction, each, moment, zeros
 from .numbers import COUNT, DECAY, real, weak, whole, with_numbers
 from .records import GradientTransformation, PyTree, transformation
@@ -44,6 +46,7 @@ class ScaleByOptimisticGradientState(NamedTuple):
     previous_gradient: PyTree
 
 
+@boundary
 def trace(decay: Any, nesterov: bool = False) -> GradientTransformation:
     """Add up gradients, each step discounting the ones before: momentum.
 
@@ -70,6 +73,7 @@ def trace(decay: Any, nesterov: bool = False) -> GradientTransformation:
     return transformation(lambda params: TraceState(zeros(params)), rule)
 
 
+@boundary
 def ema(decay: Any, debias: bool = True) -> GradientTransformation:
     """Replace the updates by their exponential moving average.
 
@@ -94,6 +98,7 @@ def ema(decay: Any, debias: bool = True) -> GradientTransformation:
     return transformation(lambda params: EmaState(COUNT, zeros(params)), rule)
 
 
+@boundary
 def bias_correction(decay: Any) -> GradientTransformation:
     """Divide an exponential moving average, which began at 0, by the sum of its weights.
 
@@ -117,6 +122,7 @@ def _corrected(average: PyTree, decay: Any, count: Any) -> PyTree:
     return each(with_numbers(lambda c, x: x / c, correction(decay, count)), average)
 
 
+@boundary
 def apply_every(k: int) -> GradientTransformation:
     """Hold updates back, and let their sum out every k steps.
 
@@ -147,6 +153,7 @@ def apply_every(k: int) -> GradientTransformation:
     return transformation(lambda params: ApplyEveryState(COUNT, zeros(params)), rule)
 
 
+@boundary
 def scale_by_optimistic_gradient(alpha: Any = 1.0, beta: Any = 1.0) -> GradientTransformation:
     """Add to the gradient its change since the last step, which is a guess at the next change.
 

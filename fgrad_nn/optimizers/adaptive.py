@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fgrad.tracebacks import boundary
+
 from .accumulating import scale_by_optimistic_gradient
 from .adding import add_decayed_weights
 from .combining import chain
@@ -33,6 +35,7 @@ from .scaling import (
 )
 
 
+@boundary
 def adam(
     learning_rate: Rate,
     b1: Any = 0.9,
@@ -61,6 +64,7 @@ def adam(
     )
 
 
+@boundary
 def nadam(
     learning_rate: Rate, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8, eps_root: Any = 0.0
 ) -> GradientTransformation:
@@ -75,6 +79,7 @@ def nadam(
     return adam(learning_rate, b1, b2, eps, eps_root, nesterov=True)
 
 
+@boundary
 def adamw(
     learning_rate: Rate,
     b1: Any = 0.9,
@@ -109,6 +114,7 @@ def adamw(
     )
 
 
+@boundary
 def nadamw(
     learning_rate: Rate,
     b1: Any = 0.9,
@@ -129,6 +135,7 @@ def nadamw(
     return adamw(learning_rate, b1, b2, eps, eps_root, weight_decay, mask, nesterov=True)
 
 
+@boundary
 def adamax(
     learning_rate: Rate, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8
 ) -> GradientTransformation:
@@ -143,6 +150,7 @@ def adamax(
     return chain(scale_by_adamax(b1, b2, eps), scale_by_learning_rate(learning_rate))
 
 
+@boundary
 def adamaxw(
     learning_rate: Rate,
     b1: Any = 0.9,
@@ -166,6 +174,7 @@ def adamaxw(
     )
 
 
+@boundary
 def amsgrad(
     learning_rate: Rate,
     b1: Any = 0.9,
@@ -192,6 +201,7 @@ def amsgrad(
     )
 
 
+@boundary
 def radam(
     learning_rate: Rate,
     b1: Any = 0.9,
@@ -219,6 +229,7 @@ def radam(
     )
 
 
+@boundary
 def adabelief(
     learning_rate: Rate,
     b1: Any = 0.9,
@@ -245,6 +256,7 @@ def adabelief(
     )
 
 
+@boundary
 def yogi(
     learning_rate: Rate, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-3
 ) -> GradientTransformation:
@@ -259,6 +271,7 @@ def yogi(
     return chain(scale_by_yogi(b1, b2, eps), scale_by_learning_rate(learning_rate))
 
 
+@boundary
 def adan(
     learning_rate: Rate,
     b1: Any = 0.98,
@@ -288,6 +301,7 @@ def adan(
     )
 
 
+@boundary
 def lamb(
     learning_rate: Rate,
     b1: Any = 0.9,
@@ -313,6 +327,7 @@ def lamb(
     )
 
 
+@boundary
 def optimistic_adam(
     learning_rate: Rate,
     *,

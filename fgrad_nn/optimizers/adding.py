@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import random, tree
+from fgrad.tracebacks import boundary
 
 from .leaves import choose, conjugate, each, is_complex, zero
 from .masking import Mask, mask_of
@@ -43,6 +44,7 @@ class ZeroNansState(NamedTuple):
     found_nan: PyTree
 
 
+@boundary
 def add_decayed_weights(weight_decay: Any = 0.0, mask: Mask = None) -> GradientTransformation:
     """Add the parameters, times a number, to the updates.
 
@@ -86,6 +88,7 @@ def add_decayed_weights(weight_decay: Any = 0.0, mask: Mask = None) -> GradientT
     return transformation(init, rule)
 
 
+@boundary
 def add_noise(eta: Any, gamma: Any, key: Any) -> GradientTransformation:
     """Add normal noise of variance eta / step**gamma.
 
@@ -130,6 +133,7 @@ def keys_for(key: Any, params: PyTree) -> PyTree:
     return structure.unflatten(random.split(key, structure.num_leaves + 1)[1:])
 
 
+@boundary
 def zero_nans() -> GradientTransformation:
     """Replace NaN by 0.
 
@@ -148,6 +152,7 @@ def zero_nans() -> GradientTransformation:
     return transformation(lambda params: ZeroNansState(tree.map(lambda p: np.False_, params)), rule)
 
 
+@boundary
 def keep_params_nonnegative() -> GradientTransformation:
     """Shorten updates so that parameters don't fall below 0.
 

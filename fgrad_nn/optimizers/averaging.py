@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import cond, tree
+from fgrad.tracebacks import boundary
 
 from .combining import apply_updates
 from .leaves import conjugate, each, is_complex, moment, zeros
@@ -43,6 +44,7 @@ class SplitParts(NamedTuple):
     imaginary: Any
 
 
+@boundary
 def lookahead(
     fast_optimizer: GradientTransformation,
     sync_period: int,
@@ -101,6 +103,7 @@ def lookahead(
     return transformation(init, update)
 
 
+@boundary
 def params_ema(
     inner: GradientTransformation, decay: Any, debias: bool = True
 ) -> GradientTransformation:
@@ -137,6 +140,7 @@ def params_ema(
     return transformation(init, update)
 
 
+@boundary
 def params_average(state: ParamsEmaState) -> PyTree:
     """The average of parameters in a state of :func:`params_ema`.
 
@@ -146,6 +150,7 @@ def params_average(state: ParamsEmaState) -> PyTree:
     return each(with_numbers(lambda weight, x: x / weight, state.weight), state.ema)
 
 
+@boundary
 def split_real_and_imaginary(inner: GradientTransformation) -> GradientTransformation:
     """Optimize complex parameters as pairs of real ones.
 
@@ -177,6 +182,7 @@ def split_real_and_imaginary(inner: GradientTransformation) -> GradientTransform
     return transformation(init, update)
 
 
+@boundary
 def flatten(inner: GradientTransformation) -> GradientTransformation:
     """Give an optimizer all parameters as one vector: fewer, longer operations.
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fgrad.tracebacks import boundary
+
 from .accumulating import ema, scale_by_optimistic_gradient, trace
 from .adding import add_decayed_weights, add_noise
 from .combining import chain
@@ -27,6 +29,7 @@ from .shapes import scale_by_novograd, scale_by_sm3
 from .signs import scale_by_lion, scale_by_rprop
 
 
+@boundary
 def sgd(
     learning_rate: Rate, momentum: Any = None, nesterov: bool = False
 ) -> GradientTransformation:
@@ -52,6 +55,7 @@ def sgd(
     return down if momentum is None else chain(trace(momentum, nesterov), down)
 
 
+@boundary
 def noisy_sgd(
     learning_rate: Rate, eta: Any = 0.01, gamma: Any = 0.55, *, key: Any
 ) -> GradientTransformation:
@@ -69,6 +73,7 @@ def noisy_sgd(
     return chain(add_noise(eta, gamma, key), scale_by_learning_rate(learning_rate))
 
 
+@boundary
 def sign_sgd(learning_rate: Rate) -> GradientTransformation:
     """Move each element by the learning rate, against the sign of its gradient.
 
@@ -81,6 +86,7 @@ def sign_sgd(learning_rate: Rate) -> GradientTransformation:
     return chain(scale_by_sign(), scale_by_learning_rate(learning_rate))
 
 
+@boundary
 def signum(learning_rate: Rate, beta: Any = 0.9) -> GradientTransformation:
     """Like `sign_sgd`, with the sign of the moving average of gradients.
 
@@ -96,6 +102,7 @@ def signum(learning_rate: Rate, beta: Any = 0.9) -> GradientTransformation:
     return chain(ema(beta, debias=False), scale_by_sign(), scale_by_learning_rate(learning_rate))
 
 
+@boundary
 def lion(
     learning_rate: Rate,
     b1: Any = 0.9,
@@ -124,6 +131,7 @@ def lion(
     )
 
 
+@boundary
 def lars(
     learning_rate: Rate,
     weight_decay: Any = 0.0,
@@ -158,6 +166,7 @@ def lars(
     )
 
 
+@boundary
 def fromage(learning_rate: Any, min_norm: Any = 1e-6) -> GradientTransformation:
     """Fromage: updates in proportion to the norm of each leaf, which then shrinks back.
 
@@ -189,6 +198,7 @@ def fromage(learning_rate: Any, min_norm: Any = 1e-6) -> GradientTransformation:
     )
 
 
+@boundary
 def novograd(
     learning_rate: Rate,
     b1: Any = 0.9,
@@ -214,6 +224,7 @@ def novograd(
     )
 
 
+@boundary
 def sm3(learning_rate: Rate, momentum: Any = 0.9) -> GradientTransformation:
     """SM3: Adagrad in memory for rows and columns only.
 
@@ -229,6 +240,7 @@ def sm3(learning_rate: Rate, momentum: Any = 0.9) -> GradientTransformation:
     return chain(scale_by_sm3(momentum), scale_by_learning_rate(learning_rate))
 
 
+@boundary
 def rprop(
     learning_rate: Any,
     eta_minus: Any = 0.5,
@@ -254,6 +266,7 @@ def rprop(
     )
 
 
+@boundary
 def optimistic_gradient_descent(
     learning_rate: Rate, alpha: Any = 1.0, beta: Any = 1.0
 ) -> GradientTransformation:
@@ -271,6 +284,7 @@ def optimistic_gradient_descent(
     return chain(scale_by_optimistic_gradient(alpha, beta), scale_by_learning_rate(learning_rate))
 
 
+@boundary
 def polyak_sgd(
     max_learning_rate: Any = 1.0,
     scaling: Rate = 1.0,

@@ -8,12 +8,14 @@ import numpy as np
 
 from fgrad import tree
 from fgrad.errors import ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .leaves import abs2, choose, each, global_norm, is_complex, rms, root
 from .numbers import POSITIVE, real, with_numbers
 from .records import GradientTransformation, PyTree, empty_state, shape_of, transformation
 
 
+@boundary
 def clip(max_delta: Any) -> GradientTransformation:
     """Clip each element to [-max_delta, max_delta].
 
@@ -34,6 +36,7 @@ def clip(max_delta: Any) -> GradientTransformation:
     return _leafwise(with_numbers(leaf, limit))
 
 
+@boundary
 def clip_by_block_rms(threshold: Any) -> GradientTransformation:
     """Scale each leaf down to a root mean square of at most `threshold`.
 
@@ -55,6 +58,7 @@ def _leafwise(f: Any) -> GradientTransformation:
     return transformation(empty_state, rule)
 
 
+@boundary
 def clip_by_global_norm(max_norm: Any) -> GradientTransformation:
     """Scale all updates down together, so that as one vector they have at most this norm.
 
@@ -82,6 +86,7 @@ def clip_by_global_norm(max_norm: Any) -> GradientTransformation:
     return transformation(empty_state, rule)
 
 
+@boundary
 def adaptive_grad_clip(clipping: Any, eps: Any = 1e-3) -> GradientTransformation:
     """Scale the gradient of each unit down to a fraction of the norm of its weights.
 
@@ -125,6 +130,7 @@ def adaptive_grad_clip(clipping: Any, eps: Any = 1e-3) -> GradientTransformation
     return transformation(empty_state, rule)
 
 
+@boundary
 def per_example_global_norm_clip(grads: PyTree, l2_norm_clip: Any) -> tuple[PyTree, Any]:
     """Clip the gradient of each example by its global norm, and add them up.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fgrad import cond
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 
 from .leaves import each, keep_numbers, zeros
 from .numbers import FRACTION, real, whole, with_numbers
@@ -23,6 +24,7 @@ from .records import (
 )
 
 
+@boundary
 def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
     """Return params + updates, leaf by leaf, as a new tree; nothing is written into the old one.
 
@@ -45,6 +47,7 @@ def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
     return structure.unflatten(keep_numbers(mine, list(map(np.add, mine, theirs))))
 
 
+@boundary
 def identity() -> GradientTransformation:
     """Leave the gradients as they are.
 
@@ -55,6 +58,7 @@ def identity() -> GradientTransformation:
     return transformation(empty_state, lambda updates, state, params, **extra: (updates, state))
 
 
+@boundary
 def set_to_zero() -> GradientTransformation:
     """Make every update zero, so that parameters stay.
 
@@ -70,6 +74,7 @@ def set_to_zero() -> GradientTransformation:
     return transformation(empty_state, rule)
 
 
+@boundary
 def stateless(f: Callable[[PyTree, PyTree], PyTree]) -> GradientTransformation:
     """Make a transformation of a function of the updates and the parameters.
 
@@ -87,6 +92,7 @@ def stateless(f: Callable[[PyTree, PyTree], PyTree]) -> GradientTransformation:
     return transformation(empty_state, rule)
 
 
+@boundary
 def stateless_with_tree_map(f: Callable[[Any, Any], Any]) -> GradientTransformation:
     """Make a transformation of a function of one leaf of the updates and its parameter.
 
@@ -97,6 +103,7 @@ def stateless_with_tree_map(f: Callable[[Any, Any], Any]) -> GradientTransformat
     return stateless(lambda updates, params: each(f, updates, params))
 
 
+@boundary
 def chain(*transformations: GradientTransformation) -> GradientTransformation:
     """Do one transformation after another; each gets the updates that the one before returned.
 
@@ -140,6 +147,7 @@ def chain(*transformations: GradientTransformation) -> GradientTransformation:
     return transformation(init, rule)
 
 
+@boundary
 def named_chain(*pairs: tuple[str, GradientTransformation]) -> GradientTransformation:
     """Like `chain`, with a name for each transformation, under which its state is found.
 
@@ -180,6 +188,7 @@ def named_chain(*pairs: tuple[str, GradientTransformation]) -> GradientTransform
     return transformation(init, named)
 
 
+@boundary
 def incremental_update(new: PyTree, old: PyTree, step_size: Any) -> PyTree:
     """Move old values a part of the way to new ones: a target network, an average of parameters.
 
@@ -198,6 +207,7 @@ def incremental_update(new: PyTree, old: PyTree, step_size: Any) -> PyTree:
     return each(mix, fit("new value", new, old), old)
 
 
+@boundary
 def periodic_update(new: PyTree, old: PyTree, steps: Any, update_period: int) -> PyTree:
     """Take new values every so many steps, and keep the old ones in between.
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import tree
+from fgrad.tracebacks import boundary
 
 from .adding import add_decayed_weights
 from .combining import chain
@@ -65,6 +66,7 @@ def _times(factor: Any, leaf: Any) -> Any:
     return factor * leaf
 
 
+@boundary
 def scale_by_dog(init_distance: Any = 1e-6, eps: Any = 1e-8) -> GradientTransformation:
     """Scale by the greatest distance from the start, over the root of the sum of squares.
 
@@ -94,6 +96,7 @@ def scale_by_dog(init_distance: Any = 1e-6, eps: Any = 1e-8) -> GradientTransfor
     return transformation(init, rule)
 
 
+@boundary
 def dog(
     learning_rate: Rate = 1.0,
     init_distance: Any = 1e-6,
@@ -123,6 +126,7 @@ def dog(
     )
 
 
+@boundary
 def scale_by_dowg(init_estim_sq_dist: Any = None, eps: Any = 1e-4) -> GradientTransformation:
     """Like `scale_by_dog`, with later gradients weighing more: by the distance at their time.
 
@@ -155,6 +159,7 @@ def scale_by_dowg(init_estim_sq_dist: Any = None, eps: Any = 1e-4) -> GradientTr
     return transformation(init, rule)
 
 
+@boundary
 def dowg(
     learning_rate: Rate = 1.0,
     init_estim_sq_dist: Any = None,
@@ -200,6 +205,7 @@ def _adam_step(decay: Any, rate: Any, eps: Any, mu: Any, nu: Any, p: Any) -> Any
     return -decay * p - rate * mu * np.where(some, 1 / np.where(some, base, 1), 0)
 
 
+@boundary
 def dadapt_adamw(
     learning_rate: Any = 1.0,
     betas: tuple[Any, Any] = (0.9, 0.999),
@@ -259,6 +265,7 @@ def dadapt_adamw(
     return transformation(init, rule)
 
 
+@boundary
 def prodigy(
     learning_rate: Any = 1.0,
     betas: tuple[Any, Any] = (0.9, 0.999),

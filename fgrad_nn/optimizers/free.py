@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.tracebacks import boundary
+
 from .adding import add_decayed_weights
 from .basic import sgd
 from .combining import apply_updates, chain
@@ -27,6 +29,7 @@ class ScheduleFreeState(NamedTuple):
     z: PyTree
 
 
+@boundary
 def schedule_free(
     base_optimizer: GradientTransformation,
     learning_rate: Any,
@@ -82,6 +85,7 @@ def schedule_free(
     return transformation(init, update)
 
 
+@boundary
 def schedule_free_eval_params(state: ScheduleFreeState, params: PyTree, b1: Any = 0.9) -> PyTree:
     """The averaged parameters of :func:`schedule_free`, which are those to be used.
 
@@ -109,6 +113,7 @@ def _warm(learning_rate: Any, steps: int | None) -> Any:
     return lambda count: rate * np.minimum(count / steps, 1.0)
 
 
+@boundary
 def schedule_free_sgd(
     learning_rate: Any = 1.0,
     warmup_steps: int | None = None,
@@ -133,6 +138,7 @@ def schedule_free_sgd(
     return schedule_free(inner, rate, b1, weight_lr_power)
 
 
+@boundary
 def schedule_free_adamw(
     learning_rate: Any = 0.0025,
     warmup_steps: int | None = None,

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.tracebacks import boundary
+
 from .adding import add_decayed_weights
 from .combining import chain
 from .leaves import abs2, conjugate, each_many, full, real_zeros, zeros
@@ -43,6 +45,7 @@ class MadgradState(NamedTuple):
     squares: PyTree
 
 
+@boundary
 def scale_by_cocob(alpha: Any = 100.0, eps: Any = 1e-8) -> GradientTransformation:
     """Bet on the sign of each gradient, with what the bets before have won.
 
@@ -86,6 +89,7 @@ def scale_by_cocob(alpha: Any = 100.0, eps: Any = 1e-8) -> GradientTransformatio
     return transformation(init, rule)
 
 
+@boundary
 def cocob(
     learning_rate: Rate = 1.0,
     alpha: Any = 100.0,
@@ -113,6 +117,7 @@ def cocob(
     )
 
 
+@boundary
 def scale_by_madgrad(
     learning_rate: Any, momentum: Any = 0.9, eps: Any = 1e-6
 ) -> GradientTransformation:
@@ -159,6 +164,7 @@ def scale_by_madgrad(
     return transformation(init, rule)
 
 
+@boundary
 def madgrad(
     learning_rate: Any, momentum: Any = 0.9, weight_decay: Any = 0.0, eps: Any = 1e-6
 ) -> GradientTransformation:

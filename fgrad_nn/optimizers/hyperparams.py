@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad.errors import ArgumentError, name_of
+from fgrad.tracebacks import boundary
 
 from .numbers import COUNT
 from .records import GradientTransformation, PyTree, rule_of, transformation
@@ -23,6 +24,7 @@ class InjectHyperparamsState(NamedTuple):
     inner_state: PyTree
 
 
+@boundary
 def inject_hyperparams(
     inner_factory: Callable[..., GradientTransformation],
     static_args: str | Sequence[str] = (),

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fgrad import tree
+from fgrad.tracebacks import boundary
 
 from .numbers import cast, is_plain, weak, with_numbers
 from .records import PyTree, dtype_of
@@ -159,6 +160,7 @@ def square_sum(updates: PyTree) -> Any:
     return functools.reduce(operator.add, squares, 0.0)
 
 
+@boundary
 def global_norm(updates: PyTree) -> Any:
     """Euclidean norm of all leaves of a tree, taken as one vector.
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from fgrad import cond, tree, value_and_grad, while_loop
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 
 from .leaves import add_scaled, as_float64, choose, conjugate, each, vdot, zeros
 from .numbers import AT_LEAST_1, COUNT, INSIDE, NOT_NEGATIVE, POSITIVE, real, whole, with_numbers
@@ -67,6 +68,7 @@ def slope_along(updates: PyTree, grad: PyTree) -> Any:
     return as_float64(vdot(updates, tree.map(conjugate, grad)))
 
 
+@boundary
 def scale_by_backtracking_linesearch(
     max_backtracking_steps: int,
     slope_rtol: Any = 1e-4,
@@ -159,6 +161,7 @@ def scale_by_backtracking_linesearch(
     return transformation(init, rule)
 
 
+@boundary
 def value_and_grad_from_state(value_fn: Callable[..., Any]) -> Callable[..., tuple[Any, PyTree]]:
     """Make `value_and_grad` of a function, that takes both from a line search's state if it can.
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from fgrad import tree
 from fgrad.errors import ArgumentError, DtypeError, TreeError, describe
+from fgrad.tracebacks import boundary
 
 from .combining import set_to_zero
 from .records import GradientTransformation, PyTree, rule_of, transformation
@@ -73,6 +74,7 @@ def mask_of(mask: Mask, params: PyTree) -> PyTree:
     return structure.unflatten(map(bool, flags))
 
 
+@boundary
 def masked(inner: GradientTransformation, mask: Mask) -> GradientTransformation:
     """Transform the updates where a mask is True, and pass the others through.
 
@@ -111,6 +113,7 @@ def _part(params: PyTree, flags: PyTree) -> PyTree:
     return tree.map(lambda on, x: x if on else MaskedNode(), flags, params)
 
 
+@boundary
 def freeze(mask: Mask) -> GradientTransformation:
     """Make the updates zero where a mask is True; those parameters stay.
 
@@ -126,6 +129,7 @@ def freeze(mask: Mask) -> GradientTransformation:
     return masked(set_to_zero(), mask)
 
 
+@boundary
 def selective_transform(
     inner: GradientTransformation, *, freeze_mask: Mask
 ) -> GradientTransformation:
@@ -148,6 +152,7 @@ def selective_transform(
     return partition({"free": inner, "frozen": set_to_zero()}, labels)
 
 
+@boundary
 def partition(
     transforms: Mapping[Hashable, GradientTransformation],
     param_labels: PyTree | Callable[[PyTree], PyTree],

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.tracebacks import boundary
+
 from .leaves import abs2, choose, correction, each, each_many, full, moment, real_zeros, root, zeros
 from .numbers import (
     COUNT,
@@ -76,6 +78,7 @@ def _ahead(nesterov: bool, b1: Any, count: Any) -> tuple[Any, Any]:
     return weak(b1) / correction(b1, count + 1), (1 - weak(b1)) / correction(b1, count)
 
 
+@boundary
 def scale_by_adam(
     b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8, eps_root: Any = 0.0, *, nesterov: bool = False
 ) -> GradientTransformation:
@@ -118,6 +121,7 @@ def scale_by_adam(
     return transformation(_two_moments, rule)
 
 
+@boundary
 def scale_by_amsgrad(
     b1: Any = 0.9,
     b2: Any = 0.999,
@@ -161,6 +165,7 @@ def scale_by_amsgrad(
     return transformation(init, rule)
 
 
+@boundary
 def scale_by_adamax(b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> GradientTransformation:
     """Divide the mean of gradients by the greatest, discounted absolute value so far.
 
@@ -189,6 +194,7 @@ def scale_by_adamax(b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> Gradient
     return transformation(_two_moments, rule)
 
 
+@boundary
 def scale_by_belief(
     b1: Any = 0.9,
     b2: Any = 0.999,
@@ -231,6 +237,7 @@ def scale_by_belief(
     return transformation(_two_moments, rule)
 
 
+@boundary
 def scale_by_yogi(
     b1: Any = 0.9,
     b2: Any = 0.999,
@@ -275,6 +282,7 @@ def scale_by_yogi(
     return transformation(init, rule)
 
 
+@boundary
 def scale_by_radam(
     b1: Any = 0.9,
     b2: Any = 0.999,
@@ -328,6 +336,7 @@ def scale_by_radam(
     return transformation(_two_moments, rule)
 
 
+@boundary
 def scale_by_adan(
     b1: Any = 0.98, b2: Any = 0.92, b3: Any = 0.99, eps: Any = 1e-8, eps_root: Any = 0.0
 ) -> GradientTransformation:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.tracebacks import boundary
+
 from .leaves import as_float64, choose, conjugate, each, square_sum, vdot, zeros
 from .numbers import ANY, COUNT, DECAY, NOT_NEGATIVE, real, real_or_schedule, with_numbers
 from .records import GradientTransformation, PyTree, transformation
@@ -22,6 +24,7 @@ class MomoState(NamedTuple):
     bound: Any
 
 
+@boundary
 def momo(
     learning_rate: Any = 1.0,
     beta: Any = 0.9,

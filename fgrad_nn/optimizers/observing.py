@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from fgrad.tracebacks import boundary
+
 from .records import GradientTransformation, PyTree, transformation
 
 
@@ -14,6 +16,7 @@ class SnapshotState(NamedTuple):
     measurements: dict[str, Any]
 
 
+@boundary
 def snapshot(measure_name: str, measure: Callable[[PyTree], Any]) -> GradientTransformation:
     """Measure the updates as they pass, and leave them as they are.
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from fgrad import tree
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 
 from .records import PyTree
 
@@ -65,6 +66,7 @@ def check_patterns(patterns: Sequence[Any]) -> tuple[str, ...]:
     return tuple(patterns)
 
 
+@boundary
 def match_paths(*patterns: str) -> Callable[[PyTree], PyTree]:
     """Make a mask: a function that says for each leaf of a tree whether its path matches.
 
@@ -91,6 +93,7 @@ def match_paths(*patterns: str) -> Callable[[PyTree], PyTree]:
     return mask
 
 
+@boundary
 def label_paths(labels: Mapping[str, Any]) -> Callable[[PyTree], PyTree]:
     """Make labels for :func:`partition`: each leaf gets that of the first pattern it matches.
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad.errors import ArgumentError
+from fgrad.tracebacks import boundary
 
 from .leaves import as_float64, choose, each
 from .numbers import COUNT, FRACTION, INSIDE, NOT_NEGATIVE, real, whole, with_numbers
@@ -25,6 +26,7 @@ class ReduceOnPlateauState(NamedTuple):
     avg_value: Any
 
 
+@boundary
 def reduce_on_plateau(
     factor: Any = 0.1,
     patience: int = 10,

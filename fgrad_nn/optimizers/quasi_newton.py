@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import tree
+from fgrad.tracebacks import boundary
 
 from .combining import chain, identity
 from .leaves import choose, conjugate, is_complex, root
@@ -27,6 +28,7 @@ class ScaleByLBFGSState(NamedTuple):
     weights_memory: Any
 
 
+@boundary
 def scale_by_lbfgs(
     memory_size: int = 10, scale_init_precond: bool = True
 ) -> GradientTransformation:
@@ -105,6 +107,7 @@ def _two_loops(v: Any, steps: Any, changes: Any, weights: Any, first: Any) -> An
 _ONE = scale_by_zoom_linesearch(20, initial_guess_strategy="one")
 
 
+@boundary
 def lbfgs(
     learning_rate: Rate | None = None,
     memory_size: int = 10,

@@ -14,6 +14,7 @@ import numpy as np
 
 from fgrad import tree
 from fgrad.errors import ArgumentError, DtypeError, FgradError, ShapeError, TreeError, describe
+from fgrad.tracebacks import boundary
 
 PyTree = Any
 """Any nesting of lists, tuples, dicts and registered classes, with arrays as leaves."""
@@ -66,6 +67,7 @@ class Checked:
     ) -> None:
         self.init, self.rule = init, rule
 
+    @boundary
     def __call__(
         self, grads: PyTree, state: PyTree, params: PyTree, **extra: Any
     ) -> tuple[PyTree, PyTree]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fgrad import tree
+from fgrad.tracebacks import boundary
 
 from .accumulating import ema, trace
 from .adding import add_decayed_weights
@@ -31,6 +32,7 @@ from .shapes import scale_by_factored_rms, scale_by_muon, scale_by_shape
 from .squares import scale_by_adadelta, scale_by_rms, scale_by_rss, scale_by_stddev
 
 
+@boundary
 def adagrad(
     learning_rate: Rate, initial_accumulator_value: Any = 0.1, eps: Any = 1e-7
 ) -> GradientTransformation:
@@ -50,6 +52,7 @@ def adagrad(
     )
 
 
+@boundary
 def adadelta(
     learning_rate: Rate = 1.0,
     rho: Any = 0.9,
@@ -76,6 +79,7 @@ def adadelta(
     )
 
 
+@boundary
 def rmsprop(
     learning_rate: Rate,
     decay: Any = 0.9,
@@ -108,6 +112,7 @@ def rmsprop(
     return chain(*steps, *([] if momentum is None else [trace(momentum, nesterov)]))
 
 
+@boundary
 def adafactor(
     learning_rate: Rate | None = None,
     min_dim_size_to_factor: int = 128,
@@ -154,6 +159,7 @@ def adafactor(
     return chain(*steps, scale_by_learning_rate(1.0))
 
 
+@boundary
 def muon(
     learning_rate: Rate,
     ns_coeffs: tuple[float, float, float] = (3.4445, -4.7750, 2.0315),

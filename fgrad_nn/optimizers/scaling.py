@@ -9,6 +9,7 @@ import numpy as np
 
 from fgrad import tree
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 
 from .leaves import choose, conjugate, each, global_norm, norm, rms
 from .numbers import (
@@ -35,6 +36,7 @@ class ScaleByScheduleState(NamedTuple):
     count: Any
 
 
+@boundary
 def scale(step_size: Any) -> GradientTransformation:
     """Multiply updates by a number.
 
@@ -48,6 +50,7 @@ def scale(step_size: Any) -> GradientTransformation:
     return _scale(real("step_size", step_size), False)
 
 
+@boundary
 def scale_by_schedule(step_size_fn: Schedule) -> GradientTransformation:
     """Multiply updates by a function of the number of steps made before.
 
@@ -72,6 +75,7 @@ def scale_by_schedule(step_size_fn: Schedule) -> GradientTransformation:
     return _scale_by_schedule(step_size_fn, False)
 
 
+@boundary
 def scale_by_learning_rate(
     learning_rate: Rate, *, flip_sign: bool = True
 ) -> GradientTransformation:
@@ -163,6 +167,7 @@ def _scale_by_path(rates: Mapping[Any, Any], flip: bool) -> GradientTransformati
     return transformation(init, rule)
 
 
+@boundary
 def scale_by_sign() -> GradientTransformation:
     """Replace each element by its sign.
 
@@ -177,6 +182,7 @@ def scale_by_sign() -> GradientTransformation:
     return transformation(empty_state, rule)
 
 
+@boundary
 def scale_by_trust_ratio(
     min_norm: Any = 0.0, trust_coefficient: Any = 1.0, eps: Any = 0.0
 ) -> GradientTransformation:
@@ -216,6 +222,7 @@ def scale_by_trust_ratio(
     return transformation(empty_state, rule)
 
 
+@boundary
 def scale_by_param_block_norm(min_scale: Any = 1e-3) -> GradientTransformation:
     """Multiply the update of each leaf by the norm of the leaf.
 
@@ -229,6 +236,7 @@ def scale_by_param_block_norm(min_scale: Any = 1e-3) -> GradientTransformation:
     return _by_block(norm, min_scale)
 
 
+@boundary
 def scale_by_param_block_rms(min_scale: Any = 1e-3) -> GradientTransformation:
     """Multiply the update of each leaf by the root of the mean square of the leaf.
 
@@ -252,6 +260,7 @@ def _by_block(size: Any, min_scale: Any) -> GradientTransformation:
     return transformation(empty_state, rule)
 
 
+@boundary
 def normalize_by_update_norm(scale_factor: Any = 1.0, eps: Any = 1e-6) -> GradientTransformation:
     """Divide all updates by their norm, taken as one vector.
 
@@ -274,6 +283,7 @@ def normalize_by_update_norm(scale_factor: Any = 1.0, eps: Any = 1e-6) -> Gradie
     return transformation(empty_state, rule)
 
 
+@boundary
 def centralize() -> GradientTransformation:
     """Subtract from each row of a matrix its mean; vectors and numbers stay.
 
@@ -299,6 +309,7 @@ def centralize() -> GradientTransformation:
     return transformation(empty_state, rule)
 
 
+@boundary
 def scale_by_polyak(
     f_min: Any = 0.0, max_learning_rate: Any = 1.0, eps: Any = 0.0, variant: str = "sps"
 ) -> GradientTransformation:

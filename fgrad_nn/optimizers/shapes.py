@@ -9,6 +9,7 @@ import numpy as np
 
 from fgrad import tree
 from fgrad.errors import DtypeError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .leaves import (
     abs2,
@@ -80,6 +81,7 @@ def no_complex(who: str, params: PyTree) -> None:
             )
 
 
+@boundary
 def scale_by_factored_rms(
     factored: bool = True,
     decay_rate: Any = 0.8,
@@ -152,6 +154,7 @@ def scale_by_factored_rms(
     return transformation(init, rule)
 
 
+@boundary
 def scale_by_sm3(b1: Any = 0.9, b2: Any = 1.0, eps: Any = 1e-8) -> GradientTransformation:
     """Adagrad with an accumulator for each row and column in place of each element.
 
@@ -206,6 +209,7 @@ def scale_by_sm3(b1: Any = 0.9, b2: Any = 1.0, eps: Any = 1e-8) -> GradientTrans
     return transformation(init, rule)
 
 
+@boundary
 def scale_by_novograd(
     b1: Any = 0.9,
     b2: Any = 0.25,
@@ -256,6 +260,7 @@ def scale_by_novograd(
     return transformation(init, rule)
 
 
+@boundary
 def scale_by_muon(
     ns_coeffs: tuple[float, float, float] = (3.4445, -4.7750, 2.0315),
     ns_steps: int = 5,
@@ -327,6 +332,7 @@ def scale_by_muon(
     return transformation(init, rule)
 
 
+@boundary
 def scale_by_shape(consistent_rms: Any = None) -> GradientTransformation:
     """Multiply the update of an (m, n) matrix by sqrt(max(1, n / m)), or to a chosen size.
 

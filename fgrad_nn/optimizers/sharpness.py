@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from fgrad import stop_gradient, tree, value_and_grad
+from fgrad.tracebacks import boundary
 
 from .leaves import add_scaled, choose, conjugate, each, global_norm
 from .numbers import POSITIVE, real
 from .records import PyTree
 
 
+@boundary
 def sharpness_aware(
     loss: Callable[..., Any], rho: Any = 0.05, *, has_aux: bool = False
 ) -> Callable[..., Any]:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.tracebacks import boundary
+
 from .leaves import each_many, full, zeros
 from .numbers import AT_LEAST_1, COUNT, DECAY, FRACTION, POSITIVE, real, with_numbers
 from .records import GradientTransformation, PyTree, transformation
@@ -26,6 +28,7 @@ class ScaleByRpropState(NamedTuple):
     prev_updates: PyTree
 
 
+@boundary
 def scale_by_rprop(
     learning_rate: Any,
     eta_minus: Any = 0.5,
@@ -88,6 +91,7 @@ def _size_dtype(size: Any) -> np.dtype[Any]:
     return np.dtype(getattr(size, "dtype", float))
 
 
+@boundary
 def scale_by_lion(b1: Any = 0.9, b2: Any = 0.99) -> GradientTransformation:
     """Take the sign of a mean of gradients: every element moves by the same amount.
 

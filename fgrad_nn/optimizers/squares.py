@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.tracebacks import boundary
+
 from .leaves import abs2, choose, correction, each_many, full, real_zeros, root, zeros
 from .numbers import COUNT, DECAY, NOT_NEGATIVE, real, weak, with_numbers
 from .records import GradientTransformation, PyTree, transformation
@@ -43,6 +45,7 @@ class ScaleByAdaDeltaState(NamedTuple):
     e_x: PyTree
 
 
+@boundary
 def scale_by_rss(initial_accumulator_value: Any = 0.1, eps: Any = 1e-7) -> GradientTransformation:
     """Divide by the root of the sum of the squares of all gradients so far.
 
@@ -72,6 +75,7 @@ def scale_by_rss(initial_accumulator_value: Any = 0.1, eps: Any = 1e-7) -> Gradi
     return transformation(lambda params: ScaleByRssState(full(params, start)), rule)
 
 
+@boundary
 def scale_by_rms(
     decay: Any = 0.9,
     eps: Any = 1e-8,
@@ -109,6 +113,7 @@ def scale_by_rms(
     return transformation(lambda params: ScaleByRmsState(COUNT, full(params, start)), rule)
 
 
+@boundary
 def scale_by_stddev(
     decay: Any = 0.9,
     eps: Any = 1e-8,
@@ -148,6 +153,7 @@ def scale_by_stddev(
     return transformation(init, rule)
 
 
+@boundary
 def scale_by_adadelta(rho: Any = 0.9, eps: Any = 1e-6) -> GradientTransformation:
     """Divide by the size of gradients and multiply by that of updates, so that units agree.
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import cond, hvp, random, tree
+from fgrad.tracebacks import boundary
 
 from .adding import add_decayed_weights, keys_for
 from .combining import chain
@@ -53,6 +54,7 @@ class ScaleBySophiaState(NamedTuple):
     rng_key: Any
 
 
+@boundary
 def scale_by_ademamix(
     b1: Any = 0.9,
     b2: Any = 0.999,
@@ -100,6 +102,7 @@ def scale_by_ademamix(
     return transformation(init, rule)
 
 
+@boundary
 def ademamix(
     learning_rate: Rate,
     b1: Any = 0.9,
@@ -129,6 +132,7 @@ def ademamix(
     )
 
 
+@boundary
 def scale_by_adopt(
     b1: Any = 0.9,
     b2: Any = 0.9999,
@@ -178,6 +182,7 @@ def scale_by_adopt(
     return transformation(init, rule)
 
 
+@boundary
 def adopt(
     learning_rate: Rate,
     b1: Any = 0.9,
@@ -204,6 +209,7 @@ def adopt(
     )
 
 
+@boundary
 def scale_by_sophia(
     b1: Any = 0.965,
     b2: Any = 0.99,
@@ -288,6 +294,7 @@ def scale_by_sophia(
     return transformation(init, rule)
 
 
+@boundary
 def sophia(
     learning_rate: Rate,
     b1: Any = 0.965,

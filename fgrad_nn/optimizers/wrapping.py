@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import cond, tree
+from fgrad.tracebacks import boundary
 
 from .leaves import choose, each, square_sum, zeros
 from .numbers import COUNT, POSITIVE, real, whole, with_numbers
@@ -40,6 +41,7 @@ class ConditionalState(NamedTuple):
     inner_state: PyTree
 
 
+@boundary
 def MultiSteps(  # optax's name
     opt: GradientTransformation,
     every_k_schedule: int | Callable[[Any], Any],
@@ -106,6 +108,7 @@ def MultiSteps(  # optax's name
     return transformation(init, update)
 
 
+@boundary
 def has_updated(state: Any) -> Any:
     """Tell whether the last update of :func:`MultiSteps` was a step.
 
@@ -118,6 +121,7 @@ def has_updated(state: Any) -> Any:
     return (state.mini_step == 0) & (state.gradient_step > 0)
 
 
+@boundary
 def skip_not_finite(
     updates: PyTree, gradient_step: Any, params: PyTree
 ) -> tuple[Any, dict[str, Any]]:
@@ -130,6 +134,7 @@ def skip_not_finite(
     return bad > 0, {"should_skip": bad > 0, "num_not_finite": bad}
 
 
+@boundary
 def skip_large_updates(
     updates: PyTree, gradient_step: Any, params: PyTree, max_squared_norm: Any
 ) -> tuple[Any, dict[str, Any]]:
@@ -144,6 +149,7 @@ def skip_large_updates(
     return skip, {"should_skip": skip, "norm_squared": square}
 
 
+@boundary
 def apply_if_finite(
     inner: GradientTransformation, max_consecutive_errors: int
 ) -> GradientTransformation:
@@ -182,6 +188,7 @@ def apply_if_finite(
     return transformation(init, update)
 
 
+@boundary
 def conditionally_transform(
     inner: GradientTransformation,
     should_transform_fn: Callable[..., Any],
@@ -204,6 +211,7 @@ def conditionally_transform(
     return _conditional(inner, should_transform_fn, forward_extra_args, lambda updates: updates)
 
 
+@boundary
 def conditionally_mask(
     inner: GradientTransformation,
     should_transform_fn: Callable[..., Any],

@@ -8,6 +8,7 @@ import numpy as np
 
 from fgrad import cond, value_and_grad, while_loop
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 
 from .leaves import add_scaled, as_float64, choose, each, root, zeros
 from .linesearch import slope_along, target
@@ -47,6 +48,7 @@ class _Search(NamedTuple):
     done: Any
 
 
+@boundary
 def scale_by_zoom_linesearch(
     max_linesearch_steps: int,
     max_learning_rate: Any = None,

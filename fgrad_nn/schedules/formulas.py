@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 from fgrad_nn.optimizers.numbers import ANY, NOT_NEGATIVE, POSITIVE, real, whole
 from fgrad_nn.optimizers.records import Schedule
 
@@ -18,6 +19,7 @@ def choose(flag: Any, yes: Any, no: Any) -> Any:
     return np.where(flag, yes, no)[()]
 
 
+@boundary
 def constant_schedule(value: Any) -> Schedule:
     """The same value at all steps.
 
@@ -28,6 +30,7 @@ def constant_schedule(value: Any) -> Schedule:
     return lambda count: value + 0.0 * count
 
 
+@boundary
 def polynomial_schedule(
     init_value: Any, end_value: Any, power: Any, transition_steps: int, transition_begin: int = 0
 ) -> Schedule:
@@ -60,6 +63,7 @@ def _begin(value: Any) -> int:
     return whole("transition_begin", value, 0)
 
 
+@boundary
 def linear_schedule(
     init_value: Any, end_value: Any, transition_steps: int, transition_begin: int = 0
 ) -> Schedule:
@@ -75,6 +79,7 @@ def linear_schedule(
     return polynomial_schedule(init_value, end_value, 1, transition_steps, transition_begin)
 
 
+@boundary
 def exponential_decay(
     init_value: Any,
     transition_steps: int,
@@ -110,6 +115,7 @@ def exponential_decay(
     return schedule
 
 
+@boundary
 def inverse_time_decay(
     init_value: Any, transition_steps: int, decay_rate: Any, staircase: bool = False
 ) -> Schedule:
@@ -141,6 +147,7 @@ def _boundaries(boundaries_and_scales: Mapping[int, Any] | None) -> tuple[list[i
     return where, [real("A scale", scale, NOT_NEGATIVE) for _, scale in pairs]
 
 
+@boundary
 def piecewise_constant_schedule(
     init_value: Any, boundaries_and_scales: Mapping[int, Any] | None = None
 ) -> Schedule:
@@ -159,13 +166,14 @@ def piecewise_constant_schedule(
 
     def schedule(count: Any) -> Any:
         value = first + 0.0 * count
-        for boundary, scale in zip(where, scales, strict=True):
-            value = value * choose(count < boundary, 1.0, scale)
+        for end, scale in zip(where, scales, strict=True):
+            value = value * choose(count < end, 1.0, scale)
         return value
 
     return schedule
 
 
+@boundary
 def piecewise_interpolate_schedule(
     interpolate_type: str, init_value: Any, boundaries_and_scales: Mapping[int, Any] | None = None
 ) -> Schedule:
@@ -206,6 +214,7 @@ def piecewise_interpolate_schedule(
     return schedule
 
 
+@boundary
 def cosine_decay_schedule(
     init_value: Any, decay_steps: int, alpha: Any = 0.0, exponent: Any = 1.0
 ) -> Schedule:

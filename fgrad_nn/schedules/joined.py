@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fgrad.errors import ArgumentError
+from fgrad.tracebacks import boundary
 from fgrad_nn.optimizers.numbers import POSITIVE, real, whole
 from fgrad_nn.optimizers.records import Schedule
 
@@ -20,6 +21,7 @@ from .formulas import (
 )
 
 
+@boundary
 def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
     """One schedule after another; each counts from its own beginning.
 
@@ -45,8 +47,8 @@ def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> 
 
     def schedule(count: Any) -> Any:
         value = schedules[0](count)
-        for boundary, later in zip(where, schedules[1:], strict=True):
-            value = choose(count < boundary, value, later(count - boundary))
+        for end, later in zip(where, schedules[1:], strict=True):
+            value = choose(count < end, value, later(count - end))
         return value
 
     return schedule
@@ -58,6 +60,7 @@ def _after_warmup(init_value: Any, peak_value: Any, steps: int, then: Schedule) 
     return join_schedules([linear_schedule(init_value, peak_value, steps), then], [steps])
 
 
+@boundary
 def warmup_constant_schedule(init_value: Any, peak_value: Any, warmup_steps: int) -> Schedule:
     """Grow along a line, then stay.
 
@@ -71,6 +74,7 @@ def warmup_constant_schedule(init_value: Any, peak_value: Any, warmup_steps: int
     return _after_warmup(init_value, peak_value, warmup_steps, constant_schedule(peak_value))
 
 
+@boundary
 def warmup_cosine_decay_schedule(
     init_value: Any,
     peak_value: Any,
@@ -102,6 +106,7 @@ def warmup_cosine_decay_schedule(
     return _after_warmup(init_value, peak, steps, lambda count: end + (peak - end) * wave(count))
 
 
+@boundary
 def warmup_exponential_decay_schedule(
     init_value: Any,
     peak_value: Any,
@@ -130,6 +135,7 @@ def warmup_exponential_decay_schedule(
     return _after_warmup(init_value, peak_value, warmup_steps, then)
 
 
+@boundary
 def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
     """Cycles of `warmup_cosine_decay_schedule`: restarts.
 
@@ -162,6 +168,7 @@ def _one_cycle(kind: str, steps: int, first: float, parts: Mapping[float, Any]) 
     )
 
 
+@boundary
 def linear_onecycle_schedule(
     transition_steps: int,
     peak_value: Any,
@@ -194,6 +201,7 @@ def linear_onecycle_schedule(
     return _one_cycle("linear", steps, peak / div, parts)
 
 
+@boundary
 def cosine_onecycle_schedule(
     transition_steps: int,
     peak_value: Any,
@@ -224,6 +232,7 @@ def _cycle(steps: int, peak: Any, div: Any, final: Any) -> tuple[int, Any, Any, 
     )
 
 
+@boundary
 def cyclic_schedule(
     base_value: Any, max_value: Any, steps_up: int, steps_down: int | None = None
 ) -> Schedule:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fgrad.errors import ArgumentError, FileError, describe
+from fgrad.tracebacks import boundary
 
 from ..extras import extra
 from ..files.atomic import remove_unfinished
@@ -128,6 +129,7 @@ def list_checkpoints(folder: Path) -> dict[int, Path]:
     return {int(match[1]): path for match, path in found if match}
 
 
+@boundary
 def load_checkpoint(folder: str | os.PathLike[str], like: Any, *, best: bool = False) -> Any:
     """Load the state of the last checkpoint that `fit` has written, or that of the best epoch.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 
 from .checkpoints import as_folder
 from .feeding import Feed
@@ -28,6 +29,7 @@ class Fitted(NamedTuple):
     """Why it ended: "epochs", "early stopping" or "callback"."""
 
 
+@boundary
 def fit(
     step: Callable[..., Any], state: Any, data: Any, *, epochs: int,
     validate: Callable[[Any], Any] | None = None, validate_every: int = 1,

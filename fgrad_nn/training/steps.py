@@ -11,6 +11,7 @@ import numpy as np
 import fgrad
 from fgrad import random, tree
 from fgrad.errors import ArgumentError, describe
+from fgrad.tracebacks import boundary
 
 from ..optimizers import GradientTransformation, apply_updates
 from ..optimizers.records import rule_of
@@ -66,6 +67,7 @@ class TrainStep:
 
         self.compiled = fgrad.jit(train_step) if jit else None
 
+    @boundary
     def __call__(self, state: TrainState, batch: PyTree, key: Any = None) -> Any:
         """The next state, and a dict of metrics."""
         if not isinstance(state, TrainState):
@@ -108,6 +110,7 @@ def _is_plain(result: PyTree) -> bool:
     return all(isinstance(x, kinds) for x in tree.leaves(result))
 
 
+@boundary
 def train_step(
     loss: Callable[..., Any], optimizer: GradientTransformation, *, has_aux: bool = False,
     has_state: bool = False, jit: bool = True, comm: Any = None,
@@ -202,6 +205,7 @@ def _metrics(aux: Any) -> Mapping[str, Any]:
     return aux
 
 
+@boundary
 def evaluate(
     metrics: Callable[[Any, PyTree], Any], state: Any, data: Iterable[PyTree]
 ) -> dict[str, float]:

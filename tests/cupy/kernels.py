@@ -26,8 +26,8 @@ SHIM = """\
 #define FGRAD_NAN NAN
 """
 
-TYPES = {"bool": "bool", **{f"{u}int{n}": f"{u}int{n}_t" for u in ("", "u") for n in (8, 16, 32, 64)},
-         "float32": "float", "float64": "double"}  # fmt: skip
+TYPES = {"bool": "bool", "float32": "float", "float64": "double"}
+TYPES |= {f"{u}int{n}": f"{u}int{n}_t" for u in ("", "u") for n in (8, 16, 32, 64)}
 
 
 def parameters(text: str) -> list[tuple[str, str]]:

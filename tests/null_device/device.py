@@ -43,13 +43,14 @@ class NullDevice:
     Attributes:
         launches: the names of the kernels that were launched, in order.
         events: how often it was synchronised with, and copies of each kind were made.
-        sources: the code of each kernel that CuPy would have compiled.
+        sources: the code of each kernel that CuPy would have compiled; `options`, how.
     """
 
     def __init__(self) -> None:
         self.launches: list[str] = []
         self.events: Counter[str] = Counter()
         self.sources: list[str] = []
+        self.options: list[tuple[str, ...]] = []
         self._names: dict[int, str] = {}
         self._kept: list[Any] = []
         self._handle = count(1001).__next__
@@ -176,6 +177,7 @@ class NullDevice:
 
         def compiled(source: str, *args: Any, **kwargs: Any) -> Any:
             self.sources.append(source)
+            self.options.append(tuple(args[0]) if args else ())
             module = functions_of_modules.Module()
             module.load(b"x")
             return module

@@ -1,8 +1,8 @@
 """The arena: one piece of the device's memory for all arrays that stay inside of a program.
 
-Arrays whose lives don't overlap share a place in it. A program has one arena for each thread, device
-and stream that calls it at a time: on one stream, what a call writes comes after all that the call
-before has read.
+Arrays whose lives don't overlap share a place in it. A program has one arena for each thread,
+device and stream that calls it at a time: on one stream, what a call writes comes after all that
+the call before has read.
 """
 
 from __future__ import annotations

@@ -67,7 +67,9 @@ class Kernel:
         """Whether the operands alone tell the shape."""
         shape = last.ins[0].shape if self.reduction else last.shape
         arrays = [x.shape for x in self.ins if x.shape or isinstance(x.meta, Held)]
-        return bool(self.ins) and (not shape or (bool(arrays) and np.broadcast_shapes(*arrays) == shape))
+        return bool(self.ins) and (
+            not shape or (bool(arrays) and np.broadcast_shapes(*arrays) == shape)
+        )
 
     def made_with(self, library: Any) -> Any:
         """The kernel as a function of CuPy's."""

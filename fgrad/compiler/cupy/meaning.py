@@ -11,15 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import NATIVE, is_cupy, library, ndarray
+from ...arrays import NATIVE, is_cupy, ndarray
 from ...core import Primitive
-from ...graph import Const, Equation, Var
+from ...graph import Equation, Var
 from ...libraries import implementation
 from ..lowering import constant, lower
 from ..program import Builder, Call, Held, Node
-
-#: A constant of so many bytes is looked at, once, to see whether it is one number throughout.
-LOOKED_AT = 1 << 20
 
 
 class Placed(Call):
@@ -70,16 +67,14 @@ def lowered(
     )
 
 
-def placed_constant(b: Builder, value: Any, alone: bool) -> Node:
+def placed_constant(b: Builder, value: Any, alone: bool, number: Any = None) -> Node:
     """A captured value; one of the device's that is one number is that number, broadcast."""
     if not is_cupy(value):
         return constant(b, value, alone)
-    if alone and value.size and value.nbytes <= LOOKED_AT and value.dtype.kind in "fiub":
-        seen = value.get()
-        node = constant(b, np.atleast_1d(seen), True)
-        if node.kind == "broadcast":
-            return b.broadcast(node.ins[0], value.shape) if value.ndim else node.ins[0]
-    return b.literal(value)
+    if number is None:
+        return b.literal(value)
+    node = b.literal(number)
+    return b.broadcast(node, value.shape) if value.shape else node
 
 
 def is_there(x: Node, inputs: Collection[Node]) -> bool:
@@ -93,8 +88,3 @@ def is_there(x: Node, inputs: Collection[Node]) -> bool:
     if x.kind == "pick":
         return bool(x.ins[0].meta.there)
     return True
-
-
-def library_of(cls: type) -> Any:
-    """The module of the device's arrays."""
-    return library(cls)

@@ -15,7 +15,11 @@ import numpy as np
 from ...arrays import check_operand, is_cupy
 from ...core import EFFECTS, Params, Primitive, Tracer, evaluate
 from ...graph import Const, Equation, Var
+from ..lowering import uniform
 from ..recording import OuterValue, Path, PathTracer
+
+#: A constant of so many bytes is looked at, once, to see whether it is one number throughout.
+LOOKED_AT = 1 << 20
 
 
 class DevicePath(Path):
@@ -32,7 +36,13 @@ class DevicePath(Path):
             return super().operand(x)
         if not any(x is y for y in self.kept):
             self.kept.append(x)
-        return Const(x.copy())
+        copy = x.copy()
+        if x.size and x.nbytes <= LOOKED_AT and x.dtype.kind in "fiub":
+            seen = x.get()
+            first = seen.flat[0]
+            if uniform(seen, first):
+                self.numbers[id(copy)] = first
+        return Const(copy)
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
         if p.effect and EFFECTS.get() != "now":

@@ -11,8 +11,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..program import Held, Node
 
 #: C's types; an `int64` is CuPy's ``long long``.

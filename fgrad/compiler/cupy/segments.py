@@ -30,7 +30,7 @@ class DeviceSegment(Segment):
     """A part of a path, which calls CuPy."""
 
     def _constant(self, b: Builder, value: Any, lonely: bool) -> Node:
-        return placed_constant(b, value, lonely)
+        return placed_constant(b, value, lonely, self.recording.numbers.get(id(value)))
 
     def _nodes(self, b: Builder, e: Equation, ins: tuple[Node, ...]) -> tuple[Node, ...]:
         cls = self.recording.library
@@ -53,7 +53,10 @@ class DeviceSegment(Segment):
         there = {
             x for x, v in zip(program.inputs, variables, strict=True) if v in self.recording.there
         }
-        self.program = fused(self._filled(program), there, not self._options.reassociate)
+        program = self._filled(program)
+        if "clusters" not in self._options.without:
+            program = fused(program, there, not self._options.reassociate)
+        self.program = program
         return DevicePrinter(self.program, scope, names, there, cls)
 
     def _filled(self, program: Program) -> Program:

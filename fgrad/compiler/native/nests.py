@@ -234,7 +234,7 @@ def clustered(
     # A sum along the innermost axis is a variable of the innermost loop; any other is memory.
     alone = {y for y in sums if not over[y][-1]}
     grown = {y for y in sums if y not in alone or any(s == 0 for s in over[y][:-1])}
-    for y in grown:
+    for y in (y for y in sums if y in grown):
         _fill(nest, totals[y], const(START[_kind(y)], totals[y].type))
     loops = Loops(w, extents[:-1])
     outer = list(loops.counters)

@@ -31,8 +31,8 @@ class Options:
 
     Attributes:
         reassociate: whether last bits may change.
-        without: names of passes that are left out: "share" (common subexpressions), and the
-            families above.
+        without: names of passes that are left out: "share" (common subexpressions), "clusters"
+            (kernels for the device), and the families above.
         threads: how many of them may share a loop over large arrays; None for two where there are
             two cores, unless the environment says otherwise.
         backend: what the program is printed as: "numpy", "native" where that can be, or "auto";

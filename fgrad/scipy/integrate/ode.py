@@ -13,6 +13,7 @@ from ...core import Tracer
 from ...errors import ArgumentError, ConvergenceError, NoRuleError, describe, name_of
 from ...packing import Packing, array_like
 from ...solutions import jacobian, plain
+from ...tracebacks import boundary
 from .flow import Flow
 
 OdeResult: Any = type(integrate.solve_ivp(lambda t, y: y, (0.0, 1.0), [1.0]))
@@ -64,6 +65,7 @@ def _tolerance(given: Any, size: int) -> Any:
     return np.concatenate([given, np.full(size - len(given), given.min())])
 
 
+@boundary
 def odeint(
     func: Callable[..., Any], y0: Any, t: Any, args: Any = (), Dfun: Any = None,
     col_deriv: bool = False, full_output: bool = False, ml: Any = None, mu: Any = None,
@@ -196,6 +198,7 @@ def _failed(name: str, message: str, limit: str) -> ConvergenceError:
     )
 
 
+@boundary
 def solve_ivp(
     fun: Callable[..., Any], t_span: Any, y0: Any, method: Any = "RK45", t_eval: Any = None,
     dense_output: bool = False, events: Any = None, vectorized: bool = False, args: Any = None,

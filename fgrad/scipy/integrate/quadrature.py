@@ -22,6 +22,7 @@ from ...errors import ArgumentError, DtypeError, NoRuleError, describe, name_of
 from ...packing import Packing
 from ...rules import total
 from ...solutions import plain
+from ...tracebacks import boundary
 
 Call = Callable[..., Any]
 
@@ -185,6 +186,7 @@ def _between(a: float, b: float) -> float:
     return a + 0.618 if np.isfinite(a) else b - 0.618 if np.isfinite(b) else 0.381966
 
 
+@boundary
 def quad(
     func: Call, a: Any, b: Any, args: Any = (), full_output: int = 0, epsabs: float = 1.49e-8,
     epsrel: float = 1.49e-8, limit: int = 50, points: Any = None, weight: Any = None,
@@ -252,6 +254,7 @@ def quad(
     return y[0], error
 
 
+@boundary
 def quad_vec(
     f: Call, a: Any, b: Any, epsabs: float = 1e-200, epsrel: float = 1e-8, norm: str = "2",
     cache_size: float = 100e6, limit: int = 10000, workers: Any = 1, points: Any = None,
@@ -305,6 +308,7 @@ def quad_vec(
     return integrand.packing.finish(y), error
 
 
+@boundary
 def fixed_quad(func: Call, a: Any, b: Any, args: Any = (), n: int = 5) -> Any:
     """Integrate by Gauss's formula of order n, as `scipy.integrate.fixed_quad` does.
 

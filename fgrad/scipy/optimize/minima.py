@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import optimize
 
+from ...tracebacks import boundary
 from .limits import bounds_of, constraints_of
 from .problem import Derivatives, Problem, Together, scalar, wrapped
 from .stationary import Stationary
@@ -21,6 +22,7 @@ _HESSIAN = {"dogleg", "trust-exact"}
 _PRODUCT = {"newton-cg", "trust-ncg", "trust-krylov", "trust-constr"}
 
 
+@boundary
 def minimize(
     fun: Callable[..., Any], x0: Any, args: Any = (), method: Any = None, jac: Any = None,
     hess: Any = None, hessp: Any = None, bounds: Any = None, constraints: Any = (),

@@ -11,12 +11,14 @@ from scipy import optimize
 from ...errors import ShapeError, describe, name_of
 from ...packing import array_like
 from ...solutions import Equations, linear_solver
+from ...tracebacks import boundary
 from .problem import DENSE, Derivatives, Problem, wrapped
 
 #: The methods of SciPy's that take a Jacobian.
 _NEWTON = ("hybr", "lm")
 
 
+@boundary
 def root(
     fun: Callable[..., Any], x0: Any, args: Any = (), method: str = "hybr", jac: Any = None,
     tol: float | None = None, callback: Any = None, options: Any = None,
@@ -129,6 +131,7 @@ def finished(
     )  # fmt: skip
 
 
+@boundary
 def fsolve(
     func: Callable[..., Any], x0: Any, args: Any = (), fprime: Any = None, **options: Any
 ) -> Any:

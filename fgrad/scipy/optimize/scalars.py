@@ -14,6 +14,7 @@ from ...core import Tracer
 from ...derivatives import grad
 from ...errors import ArgumentError, ShapeError, describe
 from ...solutions import Equations, plain
+from ...tracebacks import boundary
 from .problem import check_callable, scalar
 from .stationary import Limits, at_limits, touching
 
@@ -62,6 +63,7 @@ class _Number:
         return equations.solved(self.where, self.reader.values)[0][0]
 
 
+@boundary
 def root_scalar(
     f: Callable[..., Any], args: Any = (), method: str | None = None, bracket: Any = None,
     fprime: Any = None, fprime2: Any = None, x0: Any = None, x1: Any = None,
@@ -183,6 +185,7 @@ ridder = _bracketing("ridder")
 toms748 = _bracketing("toms748")
 
 
+@boundary
 def newton(
     func: Callable[..., Any], x0: Any, fprime: Any = None, args: Any = (), tol: float = 1.48e-8,
     maxiter: int = 50, fprime2: Any = None, x1: Any = None, rtol: float = 0.0,
@@ -220,6 +223,7 @@ def newton(
     return (result.root, result) if full_output else result.root
 
 
+@boundary
 def minimize_scalar(
     fun: Callable[..., Any], bracket: Any = None, bounds: Any = None, args: Any = (),
     method: str | None = None, tol: float | None = None, options: Any = None,

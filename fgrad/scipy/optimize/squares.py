@@ -12,6 +12,7 @@ from ...arrays import shape_of
 from ...core import Tracer
 from ...errors import ArgumentError, describe
 from ...solutions import jacobian
+from ...tracebacks import boundary
 from .limits import bounds_of
 from .problem import Derivatives, Problem
 from .stationary import Stationary
@@ -34,6 +35,7 @@ _LOSSES: dict[str, Callable[[Any], Any]] = {
 _FREE = (-np.inf, np.inf)
 
 
+@boundary
 def least_squares(
     fun: Callable[..., Any], x0: Any, jac: Any = None, bounds: Any = _FREE,
     method: str = "trf", *, loss: Any = "linear", f_scale: Any = 1.0, args: Any = (),
@@ -134,6 +136,7 @@ def _own_jacobian(problem: Problem, jac: Any, keywords: Any) -> Any:
     return problem.explicit(lambda v, *args: jac(unpack(v), *args, **keywords))
 
 
+@boundary
 def nnls(A: Any, b: Any, *, maxiter: int | None = None) -> tuple[Any, Any]:
     """Solve a linear least-squares problem for numbers that aren't negative, as SciPy's `nnls`.
 
@@ -174,6 +177,7 @@ def nnls(A: Any, b: Any, *, maxiter: int | None = None) -> tuple[Any, Any]:
     return x, np.linalg.norm(A @ x - b)
 
 
+@boundary
 def curve_fit(
     f: Callable[..., Any], xdata: Any, ydata: Any, p0: Any = None, sigma: Any = None,
     absolute_sigma: bool = False, bounds: Any = _FREE, **options: Any,

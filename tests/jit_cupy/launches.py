@@ -1,0 +1,127 @@
+"""What compiled training steps ask of the device, on the null device; a program.
+
+    python -m tests.jit_cupy.launches
+
+It prints the steps as JSON: for each, the launches of the function as it is written, compiled
+without kernels of our own, and with them; the synchronisations and copies of the last; and the
+sources and options of the kernels.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+import fgrad
+import fgrad_nn as nn
+from fgrad import random, tree
+from fgrad.compiler.cupy import recording, scalars
+
+from ..null_device.device import NullDevice
+
+Step = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+def pulsar(cupy: Any) -> Step:
+    """A step of gradient descent of the pulsars' network."""
+    sizes = (8, 25, 10, 2)
+    weights = [cupy.ones((n, m)) for m, n in pairwise(sizes)]
+    biases = [cupy.zeros((n, 1)) for n in sizes[1:]]
+
+    def loss(params: Any, x: Any, y: Any) -> Any:
+        for w, b in zip(*params, strict=True):
+            x = np.tanh(w @ x + b)
+        return np.mean((x - y) ** 2)
+
+    def step(params: Any, x: Any, y: Any) -> Any:
+        value, grads = fgrad.value_and_grad(loss)(params, x, y)
+        return value, tree.map(lambda p, g: p - 0.1 * g, params, grads)
+
+    return step, ((weights, biases), cupy.ones((8, 100)), cupy.ones((2, 100)))
+
+
+def trained(cupy: Any, net: Any, shape: tuple[int, ...], classes: int) -> Step:
+    """A step of Adam on a network of layers, with cross entropy."""
+    _, host = net.init(random.key(0), (-1, *shape), np.float32)
+    params = tree.to_device(host, cupy)
+    optimizer = nn.adam(1e-3)
+
+    def loss(params: Any, x: Any, labels: Any) -> Any:
+        return nn.cross_entropy(net.apply(params, x), labels)
+
+    def step(params: Any, state: Any, x: Any, labels: Any) -> Any:
+        value, grads = fgrad.value_and_grad(loss)(params, x, labels)
+        updates, state = optimizer.update(grads, state, params)
+        return value, nn.apply_updates(params, updates), state
+
+    x, labels = cupy.ones((4, *shape), np.float32), cupy.zeros((4,), np.int64)
+    return step, (params, optimizer.init(params), x, labels)
+
+
+def steps(cupy: Any) -> dict[str, Step]:
+    """The steps by name."""
+    dense = nn.serial(nn.dense(16), nn.relu, nn.dense(4))
+    conv = nn.serial(nn.conv(4, (3, 3)), nn.relu, nn.max_pool((2, 2)), nn.flatten(), nn.dense(4))
+    return {
+        "pulsar network, gradient descent": pulsar(cupy),
+        "dense network, Adam": trained(cupy, dense, (8,), 4),
+        "convolution, Adam": trained(cupy, conv, (8, 8, 1), 4),
+    }
+
+
+def functions(cupy: Any, dtype: Any) -> Step:
+    """Every function that a kernel may compute."""
+    names = [*scalars.FUNCTIONS, *scalars.FLOATS, *scalars.NUMBERS]
+    every = [vars(np)[name] for name in names if name in vars(np)]
+
+    def step(x: Any) -> Any:
+        y = np.where(np.logical_and(x > 0, np.isfinite(x)), x, np.inf)
+        for f in every:
+            y = y + (f(x) if f.nin == 1 else f(x, y))
+        return y.astype(np.int32).astype(dtype) * y
+
+    return step, (cupy.ones((3, 4), dtype),)
+
+
+def counted(device: NullDevice, f: Callable[..., Any], args: tuple[Any, ...]) -> dict[str, int]:
+    """What the third call of a function asks for."""
+    f(*args)
+    f(*args)
+    with device.counted() as counts:
+        f(*args)
+    return {k: counts[k] for k in ("launches", "syncs", "to host", "to device")}
+
+
+def main() -> None:
+    device = NullDevice()
+    cupy = device.install()
+    recording.LOOKED_AT = 0  # there are no values to look at
+    out: dict[str, Any] = {}
+    for name, (step, args) in steps(cupy).items():
+        compiled, plain = fgrad.jit(step, strict=True), fgrad.jit(step, strict=True)
+        plain._options = replace(plain._options, without=frozenset({"clusters"}))
+        out[name] = {
+            "eager": counted(device, step, args)["launches"],
+            "calls": counted(device, plain, args)["launches"],
+            "kernels": counted(device, compiled, args),
+        }
+    for dtype in (np.float32, np.float64):
+        step, args = functions(cupy, dtype)
+        counted(device, fgrad.jit(step, strict=True), args)
+    ours = {
+        source: options
+        for source, options in zip(device.sources, device.options, strict=True)
+        if "fgrad_" in source
+    }
+    print(json.dumps({"steps": out, "sources": [*ours.items()]}), flush=True)
+    os._exit(0)  # CuPy's own clean-up would call CUDA
+
+
+if __name__ == "__main__":
+    main()
