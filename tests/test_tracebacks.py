@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 import fgrad
+import fgrad.scipy.integrate
+import fgrad.scipy.optimize
 import fgrad.sparse
 import fgrad.testing
 from fgrad import tracebacks
@@ -67,6 +69,10 @@ CALLS: dict[str, Callable[[], Any]] = {
     "linear_transpose": lambda: fgrad.linear_transpose(raises, X)(X),
     "make_graph": lambda: fgrad.make_graph(raises)(X),
     "eval_shape": lambda: fgrad.eval_shape(raises, X),
+    "select": lambda: fgrad.select(X > 0, raises, raises, X),
+    "tree.map": lambda: fgrad.tree.map(raises, [X]),
+    "tree.map_with_path": lambda: fgrad.tree.map_with_path(raises, [X]),
+    "tree.reduce": lambda: fgrad.tree.reduce(raises, [X, X]),
     "jet": lambda: fgrad.jet(raises, (X,), ([X],)),
     "checkpoint": lambda: fgrad.checkpoint(raises)(X),
     "closure_convert": lambda: fgrad.closure_convert(raises, X),
@@ -102,13 +108,18 @@ CALLS: dict[str, Callable[[], Any]] = {
     "sparse.hessian_sparsity": lambda: fgrad.sparse.hessian_sparsity(raises)(X),
     "testing.check_grads": lambda: fgrad.testing.check_grads(raises, (X,)),
     "testing.check_vmap": lambda: fgrad.testing.check_vmap(raises, (X,)),
+    "scipy.optimize.minimize": lambda: fgrad.scipy.optimize.minimize(raises, X),
+    "scipy.optimize.least_squares": lambda: fgrad.scipy.optimize.least_squares(raises, X),
+    "scipy.optimize.root": lambda: fgrad.scipy.optimize.root(raises, X),
+    "scipy.integrate.quad": lambda: fgrad.scipy.integrate.quad(raises, 0.0, 1.0),
+    "scipy.integrate.solve_ivp": lambda: fgrad.scipy.integrate.solve_ivp(raises, (0.0, 1.0), X),
 }
 
 #: Public names that no function of the user's goes through, or that are in the table otherwise.
 WITHOUT = {
     "ShapeDtypeStruct", "Graph", "all_gather", "at", "axis_index", "checkpoint_name", "constant",
-    "debug_nans", "elementwise", "linear", "multilinear", "named_scope", "pmax", "pmean", "pmin",
-    "primitive", "psum", "select", "stop_gradient",
+    "debug_nans", "elementwise", "jit_backend", "linear", "multilinear", "named_scope", "pmax",
+    "pmean", "pmin", "primitive", "psum", "stop_gradient",
 }  # fmt: skip
 
 
@@ -180,6 +191,20 @@ def test_an_error_inside_an_operation_points_at_the_users_line() -> None:
     e = error_of(lambda: fgrad.vmap(fgrad.grad(loss))(np.ones((2, 3))))
     assert lines(e) == ["tests/error_of", "tests/<lambda>", "tests/loss"]
     assert not hasattr(e, "__notes__")  # the line says it all
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: fgrad.tree.map(np.add, [X], {"a": X}),
+        lambda: fgrad.at(X)[10].set(3.0),
+        lambda: fgrad.random.normal(0, (2,)),
+    ],
+)
+def test_an_error_of_a_plain_call_points_at_the_users_line(call: Callable[[], Any]) -> None:
+    e = error_of(call)
+    assert ours(e) == []
+    assert lines(e)[:2] == ["tests/error_of", "tests/<lambda>"]
 
 
 def test_errors_that_led_to_it_lose_our_frames_too() -> None:

@@ -13,7 +13,7 @@ from fgrad.errors import ArgumentError, name_of
 from .gradients import check_grads, nest, pulled, pushed, random_cotangent
 from .leaves import Opened, random_like
 from .remainders import Given
-from .strategies import Strategy, given, settings, tuples
+from .strategies import Strategy, given, tuples
 from .transforms import check_dtypes, check_staging, check_vmap
 
 
@@ -104,7 +104,6 @@ def laws(
         )
     drawn = tuples(*strategies) if args is None else args
 
-    @settings(deadline=None)  # all laws together take their time, above all on a busy machine
     @given(drawn)
     def test(arguments: Any) -> None:
         for name, law in LAWS.items():

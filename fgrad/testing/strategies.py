@@ -21,7 +21,6 @@ from .leaves import dtype_of, like, moves
 
 try:
     from hypothesis import given as given
-    from hypothesis import settings as settings
     from hypothesis import strategies as st
     from hypothesis.extra import numpy as hnp
     from hypothesis.strategies import tuples as tuples
