@@ -267,7 +267,8 @@ class ndarray:
 
     def reshape(self, *shape: Any, order: str = "C", copy: Any = None) -> Any:
         new = shape[0] if len(shape) == 1 else shape
-        return self._view(self._a.reshape(_integers(new), order=order, copy=copy))
+        more = {} if copy is None else {"copy": copy}  # NumPy 2.0 has no such argument
+        return self._view(self._a.reshape(_integers(new), order=order, **more))
 
     def transpose(self, *axes: Any) -> Any:
         return self._view(self._a.transpose(*axes))

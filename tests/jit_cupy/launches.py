@@ -13,7 +13,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,26 +23,9 @@ from fgrad import random, tree
 from fgrad.compiler.cupy import recording, scalars
 
 from ..null_device.device import NullDevice
+from ..null_device.steps import pulsar_step
 
 Step = tuple[Callable[..., Any], tuple[Any, ...]]
-
-
-def pulsar(cupy: Any) -> Step:
-    """A step of gradient descent of the pulsars' network."""
-    sizes = (8, 25, 10, 2)
-    weights = [cupy.ones((n, m)) for m, n in pairwise(sizes)]
-    biases = [cupy.zeros((n, 1)) for n in sizes[1:]]
-
-    def loss(params: Any, x: Any, y: Any) -> Any:
-        for w, b in zip(*params, strict=True):
-            x = np.tanh(w @ x + b)
-        return np.mean((x - y) ** 2)
-
-    def step(params: Any, x: Any, y: Any) -> Any:
-        value, grads = fgrad.value_and_grad(loss)(params, x, y)
-        return value, tree.map(lambda p, g: p - 0.1 * g, params, grads)
-
-    return step, ((weights, biases), cupy.ones((8, 100)), cupy.ones((2, 100)))
 
 
 def trained(cupy: Any, net: Any, shape: tuple[int, ...], classes: int) -> Step:
@@ -69,7 +51,7 @@ def steps(cupy: Any) -> dict[str, Step]:
     dense = nn.serial(nn.dense(16), nn.relu, nn.dense(4))
     conv = nn.serial(nn.conv(4, (3, 3)), nn.relu, nn.max_pool((2, 2)), nn.flatten(), nn.dense(4))
     return {
-        "pulsar network, gradient descent": pulsar(cupy),
+        "pulsar network, gradient descent": pulsar_step(cupy),
         "dense network, Adam": trained(cupy, dense, (8,), 4),
         "convolution, Adam": trained(cupy, conv, (8, 8, 1), 4),
     }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import shutil
 import sysconfig
 from pathlib import Path
 from typing import Any
@@ -12,26 +10,14 @@ from typing import Any
 import pytest
 
 from ..null_device import stubs
-from ..null_device.device import VERSION
-from ..null_device.running import output_of
+from ..null_device.running import needs, output_of
 from . import figures
 
 PACKAGES = Path(sysconfig.get_path("platlib"))
 NVRTC = PACKAGES / "nvidia" / "cuda_nvrtc" / "lib"
 
 
-def installed() -> str | None:
-    """The version of CuPy's wheel for CUDA 12, which isn't imported here."""
-    try:
-        return importlib.metadata.version("cupy-cuda12x")
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-pytestmark = [
-    pytest.mark.skipif(installed() != VERSION, reason=f"needs cupy-cuda12x {VERSION}"),
-    pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("nm")), reason="needs gcc and nm"),
-]
+pytestmark = [pytest.mark.skipif(not ok, reason=reason) for ok, reason in needs()]
 
 
 @pytest.fixture(scope="module")

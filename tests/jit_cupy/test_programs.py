@@ -56,6 +56,19 @@ def test_results_are_fresh(cupy):
         np.testing.assert_array_equal(a._a, b)
 
 
+def test_answers_of_calls_are_copied_only_if_they_are_views(cupy):
+    x = cupy.asarray(np.eye(3) + np.ones((3, 3)))
+    inverse = jit(np.linalg.inv)
+    for _ in range(2):
+        np.testing.assert_allclose(inverse(x)._a, np.linalg.inv(x._a))
+    assert "return own(" in inverse.source(x)
+    assert "return result" not in inverse.source(x)
+    diagonal = jit(np.diagonal)
+    for _ in range(2):
+        diagonal(x)[...] = 0.0
+    np.testing.assert_array_equal(x._a, np.eye(3) + np.ones((3, 3)))
+
+
 def test_a_result_twice_is_two_arrays(cupy):
     def f(x):
         y = np.sin(x)
@@ -100,6 +113,18 @@ def test_truth_values_are_followed(cupy):
         got = f(cupy.asarray(sign * X))
         np.testing.assert_allclose(got._a, np.sin(X) if sign > 0 else np.cos(-X))
     assert "paths through truth values: 2" in f.explain()
+
+
+def test_a_path_that_asks_for_a_number_runs_as_it_is_written(cupy):
+    def f(x):
+        return np.sin(x) if np.sum(x) > 0 else x * float(np.sum(x))
+
+    compiled = jit(f)
+    np.testing.assert_allclose(compiled(cupy.asarray(X))._a, np.sin(X))
+    with pytest.warns(RuntimeWarning, match="run as they are written"):
+        compiled(cupy.asarray(-X))
+    for sign in (1.0, -1.0):
+        np.testing.assert_allclose(compiled(cupy.asarray(sign * X))._a, f(sign * X))
 
 
 def test_loops(cupy):

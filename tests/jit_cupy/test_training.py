@@ -62,3 +62,27 @@ def test_a_convolutional_network(cupy):
         return nn.cross_entropy(net.apply(params, images), labels)
 
     train(cupy, loss, params, (images, labels), nn.adam(1e-2), 1e-5)
+
+
+def test_dropout_draws_another_mask_at_each_call(cupy):
+    net = nn.serial(nn.dense(16), nn.relu, nn.dropout(0.5), nn.dense(2))
+    _, params = net.init(random.key(0), (-1, 4))
+    x = RNG.normal(size=(8, 4))
+
+    def loss(params, x, key):
+        return np.mean(net.apply(params, x, key=key, train=True) ** 2)
+
+    gradient = fgrad.value_and_grad(loss)
+    compiled = jit(gradient, strict=True)
+    there = tree.to_device((params, x), cupy)
+    values = set()
+    for k in range(3):
+        key = random.key(k)
+        want = gradient(params, x, key)
+        with counted() as traffic:
+            got = compiled(*there, key)
+        assert k == 0 or (traffic.syncs, traffic.to_host, traffic.to_device) == (0, 0, 1)
+        for a, b in zip(tree.leaves(got), tree.leaves(want), strict=True):
+            np.testing.assert_allclose(a._a, b, rtol=1e-12)
+        values.add(float(want[0]))
+    assert len(values) == 3

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from .device import VERSION
+
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def installed() -> str | None:
+    """The version of CuPy's wheel for CUDA 12, which isn't imported here."""
+    try:
+        return importlib.metadata.version("cupy-cuda12x")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def needs() -> list[tuple[bool, str]]:
+    """What the programs need: whether it is there, and what to say if it isn't."""
+    return [
+        (installed() == VERSION, f"needs cupy-cuda12x {VERSION}"),
+        (bool(shutil.which("gcc") and shutil.which("nm")), "needs gcc and nm"),
+    ]
 
 
 def output_of(libraries: str, module: str, *arguments: str, given: str = "") -> str:

@@ -14,8 +14,8 @@ import fgrad_nn as nn
 from .device import NullDevice
 
 
-def pulsar(cupy: Any) -> Callable[[], Any]:
-    """A step of gradient descent of the pulsars' network, on lists of weights and biases."""
+def pulsar_step(cupy: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """A step of gradient descent of the pulsars' network, and its arguments."""
     sizes = (8, 25, 10, 2)
     weights = [cupy.ones((n, m)) for m, n in pairwise(sizes)]
     biases = [cupy.zeros((n, 1)) for n in sizes[1:]]
@@ -25,14 +25,17 @@ def pulsar(cupy: Any) -> Callable[[], Any]:
             x = np.tanh(w @ x + b)
         return np.mean((x - y) ** 2)
 
-    x, y = cupy.ones((8, 100)), cupy.ones((2, 100))
-    gradient = fgrad.value_and_grad(loss)
+    def step(params: Any, x: Any, y: Any) -> Any:
+        value, grads = fgrad.value_and_grad(loss)(params, x, y)
+        return value, fgrad.tree.map(lambda p, g: p - 0.1 * g, params, grads)
 
-    def step() -> Any:
-        value, grads = gradient((weights, biases), x, y)
-        return value, fgrad.tree.map(lambda p, g: p - 0.1 * g, (weights, biases), grads)
+    return step, ((weights, biases), cupy.ones((8, 100)), cupy.ones((2, 100)))
 
-    return step
+
+def pulsar(cupy: Any) -> Callable[[], Any]:
+    """The same step without arguments."""
+    step, args = pulsar_step(cupy)
+    return lambda: step(*args)
 
 
 def trained(cupy: Any, net: Any, shape: tuple[int, ...], classes: int) -> Callable[[], Any]:

@@ -5,33 +5,19 @@ Needs CuPy's wheel of the version that the null device knows, on Linux, with gcc
 
 from __future__ import annotations
 
-import importlib.metadata
-import shutil
 import sysconfig
 from pathlib import Path
 
 import pytest
 
 from . import stubs
-from .device import VERSION
 from .figures import FILE, figures_of, read
-from .running import swept
+from .running import needs, swept
 
 PARTS = 4
 
 
-def installed() -> str | None:
-    """The version of CuPy's wheel for CUDA 12, which isn't imported here."""
-    try:
-        return importlib.metadata.version("cupy-cuda12x")
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-pytestmark = [
-    pytest.mark.skipif(installed() != VERSION, reason=f"needs cupy-cuda12x {VERSION}"),
-    pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("nm")), reason="needs gcc and nm"),
-]
+pytestmark = [pytest.mark.skipif(not ok, reason=reason) for ok, reason in needs()]
 
 
 @pytest.fixture(scope="session")

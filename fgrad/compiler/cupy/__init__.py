@@ -2,7 +2,11 @@
 
 recording   runs the function once on arrays of the device
 meaning     what each operation is computed by: the host, or the device
-segments    the parts of a path, as they are for the device
+scalars     what an elementwise operation computes of one entry, in C
+kernels     a cluster of such operations as one of CuPy's kernels
+clusters    which operations are one
 arena       which arrays live in memory that is kept from call to call
 printing    a program as lines of Python that call CuPy
+segments    the parts of a path, as they are for the device
+calls       what is compiled, and what runs as it is written
 """

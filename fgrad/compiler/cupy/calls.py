@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import ArgumentError, DtypeError, NoRuleError, TracerConversionError
 from ..paths import Recording
 from ..signature import Signature
 from ..specs import record
-
-#: What may be raised because a value is recorded, and would not be without.
-REFUSALS = (TracerConversionError, DtypeError, NoRuleError, ArgumentError)
+from .recording import REFUSALS
 
 
 class Uncompiled(Exception):

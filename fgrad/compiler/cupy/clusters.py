@@ -88,10 +88,10 @@ class Groups:
         while ready:
             _, k = heappop(ready)
             out.append(sorted(self.members[k], key=place.__getitem__))
-            for later in self.after[k]:
-                waits[later] -= 1
-                if not waits[later]:
-                    heappush(ready, (rank[later], later))
+            for reader in self.after[k]:
+                waits[reader] -= 1
+                if not waits[reader]:
+                    heappush(ready, (rank[reader], reader))
         return out
 
 

@@ -7,6 +7,7 @@ not become an array of the device. What the device computes is lowered as NumPy'
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from inspect import isfunction as is_function
 from typing import Any
 
 import numpy as np
@@ -19,17 +20,38 @@ from ..lowering import constant, lower
 from ..program import Builder, Call, Held, Node
 
 
+def _positive(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node:
+    (x,), out = ins, e.outputs[0].aval
+    return b.make("ufunc", (x, b.literal(0)), np.maximum, out.shape, out.dtype)
+
+
+def _kept(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node:
+    (x, mask), out = ins, e.outputs[0].aval
+    return b.make("where", (mask, x, b.scalar(0, out.dtype)), None, out.shape, out.dtype)
+
+
+#: Operations whose own code is written for the host's processor, by module and name of that code.
+FORMS: dict[tuple[str, str], Callable[[Builder, Equation, tuple[Node, ...]], Node]] = {
+    ("fgrad_nn.activations_piecewise", "_relu_of"): _positive,
+    ("fgrad_nn.masks", "select"): _kept,
+}
+
+
 class Placed(Call):
     """A primitive's call, with the function that computes it.
 
     Attributes:
-        there: whether the answers are on the device.
+        there: for each answer, whether it is on the device.
     """
 
     __slots__ = ("run", "there")
 
     def __init__(
-        self, p: Primitive, params: dict[str, Any], run: Callable[..., Any], there: bool
+        self,
+        p: Primitive,
+        params: dict[str, Any],
+        run: Callable[..., Any],
+        there: tuple[bool, ...],
     ) -> None:
         super().__init__(p, params)
         self.run, self.there = run, there
@@ -52,11 +74,12 @@ def lowered(
     p, own = e.primitive, class_of(e, there, cls)
     on_device = all(v in there for v in e.outputs)
     if own is not None and on_device and not p.several and not p.effect:
-        (node,) = lower(b, e, ins)
+        form = FORMS.get((p.impl.__module__, p.impl.__qualname__)) if is_function(p.impl) else None
+        (node,) = lower(b, e, ins) if form is None else (form(b, e, ins),)
         if node.kind != "call":
             return (node,)
     run = p.impl if own is None else implementation(p.impl, own)
-    meta = Placed(p, dict(e.params), run, on_device)
+    meta = Placed(p, dict(e.params), run, tuple(v in there for v in e.outputs))
     if not p.several:
         aval = e.outputs[0].aval
         return (b.make("call", ins, meta, aval.shape, aval.dtype, e.outputs[0].weak),)
@@ -84,7 +107,7 @@ def is_there(x: Node, inputs: Collection[Node]) -> bool:
     if x.kind == "literal":
         return isinstance(x.meta, Held) and not isinstance(x.meta.value, ndarray)
     if x.kind == "call":
-        return bool(x.meta.there)
+        return all(x.meta.there)
     if x.kind == "pick":
-        return bool(x.ins[0].meta.there)
+        return bool(x.ins[0].meta.there[x.meta])
     return True

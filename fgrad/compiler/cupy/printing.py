@@ -70,7 +70,7 @@ class DevicePrinter:
         if is_there(x, self.there) and x.kind != "literal":
             return self.name[x]
         if x.number is None:
-            return self.read(x) if x.kind == "literal" else self._moved(x)
+            return self.read(x) if x.kind == "literal" or x.shape else self._moved(x)
         key = type(x.number), repr(x.number)
         if key not in self._arrays:
             value = self.library.asarray(np.asarray(x.number, x.dtype))
@@ -110,8 +110,9 @@ class DevicePrinter:
     # ------------------------------------------------------------------ nodes
     def ufunc(self, node: Node) -> None:
         args = [self.read(x) for x in node.ins]
-        if not any(is_there(x, self.there) for x in node.ins):
-            args[0] = self.array(node.ins[0])
+        if not any(is_there(x, self.there) for x in node.ins):  # all turned out to be numbers
+            k = next((k for k, x in enumerate(node.ins) if not x.weak), 0)
+            args[k] = self.array(node.ins[k])
         self.assign(node, f"{self.function(node.meta)}({', '.join(args)}")
 
     def reduce(self, node: Node) -> None:
@@ -226,9 +227,18 @@ class DevicePrinter:
             return f"{self.read(y)}.copy()" if isinstance(y.meta, Held) else self.read(y)
         name, roots = self.name[y], self.plan.roots[y]
         shared = any(roots & self.plan.roots.get(z, frozenset()) for z in others)
-        if shared or roots != {y} or y.kind in ("input", "pick", "call"):
+        while y.kind in ("transpose", "reshape", "index"):  # a view of what is new is new
+            y = y.ins[0]
+        if y.kind in ("call", "pick") and not shared and self.name[y] == name:
+            held = [self.name[x] for x in self._operands(y) if x in self.name]
+            return f"{self.scope.bind(own, 'own')}({', '.join([name, *held])})"
+        if shared or y.kind in ("input", "literal", "broadcast", "call", "pick"):
             return f"{self.scope.bind(fresh, 'fresh')}({name})"
         return name
+
+    @staticmethod
+    def _operands(y: Node) -> tuple[Node, ...]:
+        return y.ins[0].ins if y.kind == "pick" else y.ins
 
 
 def number_of(x: Any) -> Any:
@@ -239,6 +249,12 @@ def number_of(x: Any) -> Any:
 def fresh(x: Any) -> Any:
     """A copy of an array; a number as it is."""
     return x.copy() if hasattr(x, "shape") and not isinstance(x, np.generic) else x
+
+
+def own(x: Any, *operands: Any) -> Any:
+    """An answer of an implementation that may be one of its operands, or a view."""
+    view = getattr(x, "base", None) is not None
+    return fresh(x) if view or any(x is y for y in operands) else x
 
 
 #: Kind of node -> what prints it.

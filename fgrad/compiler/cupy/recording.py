@@ -14,12 +14,20 @@ import numpy as np
 
 from ...arrays import check_operand, is_cupy
 from ...core import EFFECTS, Params, Primitive, Tracer, evaluate
+from ...errors import ArgumentError, DtypeError, NoRuleError, TracerConversionError
 from ...graph import Const, Equation, Var
 from ..lowering import uniform
 from ..recording import OuterValue, Path, PathTracer
 
+#: What may be raised because a value is recorded, and would not be without.
+REFUSALS = (TracerConversionError, DtypeError, NoRuleError, ArgumentError)
+
 #: A constant of so many bytes is looked at, once, to see whether it is one number throughout.
 LOOKED_AT = 1 << 20
+
+#: Operations of these modules have rows done in turn by the host's processor, and for all other
+#: arrays the plain formula: which is recorded in their place.
+IN_FORMULAS = frozenset({"fgrad_nn.label_entropy", "fgrad_nn.softmaxes"})
 
 
 class DevicePath(Path):
@@ -56,6 +64,8 @@ class DevicePath(Path):
             else:
                 check_operand(x, p.name)
                 below.append(x)
+        if getattr(p.impl, "__module__", None) in IN_FORMULAS and any(map(is_cupy, below)):
+            return p.impl(*operands, **params)
         names = tuple(map(self.operand, operands))
         if (errors := np.geterr()) != self.outside_errors:
             self.errors.update(errors.items() - self.outside_errors.items())

@@ -130,8 +130,9 @@ def _is_float(dtype: Any) -> bool:
 def literal(number: Any, dtype: Any) -> str:
     """A number as C writes it, in a dtype.
 
-    >>> literal(0.1, np.dtype("float32")), literal(-1, np.dtype("int64"))
-    ('((float)(0.10000000149011612))', '((long long)(-1LL))')
+    >>> import numpy as np
+    >>> literal(0.5, np.dtype("float32")), literal(-1, np.dtype("int64"))
+    ('((float)(0.5))', '((long long)(-1LL))')
     """
     kind = TYPES[dtype.char]
     value = dtype.type(number)
