@@ -19,6 +19,7 @@ import re
 import sys
 import types
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,9 @@ NAMED = re.compile(r"<(?:class|function|ufunc) '?(?:[\w<>]+\.)*(\w+|<lambda>)'?(
 MARKER = re.compile(r"<object object(?: at \w+)?>|<no value>")
 #: Stars that don't begin emphasis, such as those of ``(batch, *lengths)``; bars, as in |x|.
 STARS = re.compile(r"\*(?=\w)(?!\w+\*)|(?<!\|)\|(?!\|)")
+
+#: An entry for several attributes: ``shape, dtype: of the answer``.
+SEVERAL = re.compile(r"    (\w+(?:, \w+)+):(.*)$")
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -253,9 +257,43 @@ def _page(module: str) -> list[str]:
 
 
 def _skip(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
-    """Leave out the fields of named tuples, whose class says what they are."""
+    """Leave out the fields of named tuples and dataclasses, whose class says what they are."""
     text = getattr(thing, "__doc__", None) or ""
-    return True if text.startswith("Alias for field number") else None
+    methods = (property, functools.cached_property, staticmethod, classmethod)
+    plain = what == "class" and not callable(thing) and not isinstance(thing, (*methods, Enum))
+    return True if plain or text.startswith("Alias for field number") else None
+
+
+def _each_field(lines: list[str]) -> list[str]:
+    """The lines of a docstring, with an entry for each of several attributes that share one.
+
+    >>> _each_field(["Attributes:", "    a, b: numbers,", "        both.", "    c: one."])
+    ['Attributes:', '    a: numbers,', '        both.', '    b: numbers,', '        both.',
+     '    c: one.']
+    """
+    out: list[str] = []
+    names: list[str] = []
+    shared: list[str] = []
+    inside = False
+
+    def end() -> None:
+        for name in names:
+            out.extend([f"    {name}:{shared[0]}", *shared[1:]])
+        names.clear()
+
+    for line in lines:
+        if names and line.startswith("     "):
+            shared.append(line)
+            continue
+        end()
+        inside = line == "Attributes:" or (inside and line[:1] in ("", " "))
+        found = SEVERAL.match(line) if inside else None
+        if found:
+            names[:], shared = found[1].split(", "), [found[2]]
+        else:
+            out.append(line)
+    end()
+    return out
 
 
 def _docstring(
@@ -265,7 +303,7 @@ def _docstring(
     text = "\n".join(lines).replace("Raises, when it is called:\n", "Raises:\n")
     parts = KEPT.split(text)
     parts[::2] = [STARS.sub(r"\\\g<0>", part) for part in parts[::2]]
-    lines[:] = "".join(parts).split("\n")
+    lines[:] = _each_field("".join(parts).split("\n"))
 
 
 def _plain(signature: str) -> str:

@@ -318,7 +318,7 @@ ARRAYS = (
     Row("in-place update of a traced array",
         "def f(x):\n    x[0] = 7.0\n    return np.sum(x)\ngrad(f)(X)", TracerConversionError,
         "a traced array is a value: what others hold of it must not change; the error names "
-        "`x.at[i].set(v)`. `x += y` makes a new array", "refused"),
+        "`fgrad.at(x)[i].set(v)`. `x += y` makes a new array", "refused"),
     Row("functional indexed update (x.at[i].set)", "grad(lambda x: np.sum(x.at[0].set(7.0)))(X)",
         np.array([0.0, 1.0, 1.0]), "also add, multiply, min, max; `at(x)` for plain arrays"),
     Row("memory guarding of inputs against mutation",

@@ -115,6 +115,7 @@ _LATER: dict[str, tuple[str, ...]] = {
     "taylor": ("jet",),
 }  # fmt: skip
 _SUBMODULES = frozenset({"checkpoint_policies", "debug", "distributed", "numpy", "random"})
+_OPEN = _SUBMODULES | {"errors", "scipy", "sparse", "testing", "tree"}
 _HOMES = {name: module for module, names in _LATER.items() for name in names}
 
 
@@ -134,7 +135,10 @@ if not _typing.TYPE_CHECKING:  # to type checkers it would say that fgrad has ev
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES, *_SUBMODULES, "__version__"})
+    """The public names, for completion; fgrad's own modules are there, and not among them."""
+    found = {n: x for n, x in globals().items() if n != "annotations"}
+    inner = {n for n, x in found.items() if isinstance(x, type(_typing)) and n not in _OPEN}
+    return sorted({*found, *_HOMES, *_SUBMODULES, "__version__"} - inner)
 
 
 def _version() -> str:

@@ -10,6 +10,7 @@ from importlib import metadata
 import numpy as np
 
 import fgrad
+from fgrad.compiler.native import available
 
 #: What fgrad needs, and what it can use, with what that gives.
 NEEDED = ("numpy", "optree")
@@ -19,16 +20,30 @@ USED = {
     "matplotlib": "draw(...).save(.png, .pdf)",
     "safetensors": "fgrad_nn's saved parameters",
     "tqdm": "progress bars",
+    "rich": "the table of fgrad.profile",
+    "llvmlite": "jit's backend for machine code",
+    "mpi4py": "fgrad.distributed, several processes",
     "cupy": "arrays on a GPU",
 }
 
 
+#: What the wheels of a package are called that isn't called by its own name.
+WHEELS = {"cupy": ("cupy-cuda12x", "cupy-cuda13x", "cupy-cuda11x")}
+
+
 def version(package: str) -> str | None:
     """The version of an installed package."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+    for name in (package, *WHEELS.get(package, ())):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def backends() -> list[str]:
+    """The backends of `fgrad.jit` that can be used here."""
+    return ["numpy", *(["native"] if available() is None else [])]
 
 
 def f(x: np.ndarray) -> np.ndarray:
@@ -46,6 +61,12 @@ def tests() -> dict[str, Callable[[], bool]]:
     def near(a: object, b: object, rtol: float = 1e-9) -> bool:
         return bool(np.allclose(np.asarray(a), np.asarray(b), rtol=rtol, atol=rtol))
 
+    compiled = {
+        f"compiled functions are the functions ({backend})": lambda b=backend: near(
+            [fgrad.jit(slope, backend=b)(y) for y in (x, v)], [slope(x), slope(v)]
+        )
+        for backend in backends()
+    }
     return {
         "forward mode is the central difference": lambda: near(
             fgrad.jvp(f, (x,), (v,))[1], (f(x + step * v) - f(x - step * v)) / (2 * step), 1e-6
@@ -57,9 +78,7 @@ def tests() -> dict[str, Callable[[], bool]]:
             fgrad.vmap(slope)(np.stack([x, v])), np.stack([slope(x), slope(v)])
         ),
         "the Hessian is symmetric": lambda: near(fgrad.hessian(f)(x), fgrad.hessian(f)(x).T),
-        "compiled functions are the functions": lambda: near(
-            [fgrad.jit(slope)(y) for y in (x, v)], [slope(x), slope(v)]
-        ),
+        **compiled,
     }
 
 
@@ -71,6 +90,8 @@ def main() -> int:
     for package, use in USED.items():
         found = version(package)
         print(f"  {package} {found}" if found else f"  {package} is not installed ({use})")
+    why = available()
+    print(f"  backends of jit: {', '.join(backends())}" + (f" (not native: {why})" if why else ""))
     failed = 0
     for name, test in tests().items():
         good = test()

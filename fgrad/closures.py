@@ -141,10 +141,14 @@ def _array(x: Any) -> Any:
 
 
 def explicit(
-    trace: Any, fn: Callable[..., Any], inputs: list[Any], outs: list[Any], out_structure: Any
-) -> tuple[Graph, list[Tracer]]:
-    """The graph of what a trace recorded, with the traced values that it captured as inputs."""
-    found: dict[int, tuple[Tracer, Var]] = {}
+    trace: Any, fn: Callable[..., Any], inputs: list[Any], outs: list[Any], out_structure: Any,
+    held: Sequence[tuple[Tracer, Any]] = (),
+) -> tuple[Graph, list[Tracer]]:  # fmt: skip
+    """The graph of what a trace recorded, with the traced values that it captured as inputs.
+
+    ``held`` are such values with the trace's own tracers that stand for them.
+    """
+    found: dict[int, tuple[Tracer, Var]] = {id(x): (x, y.slot) for x, y in held}
 
     def entered(a: Var | Const) -> Var | Const:
         if isinstance(a, Const) and isinstance(a.value, Tracer):

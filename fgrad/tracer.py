@@ -262,7 +262,7 @@ class ArrayTracer(Tracer):
         raise TracerConversionError(
             "A traced array is a value and can't be written into.",
             f"x[i] = v with x {self!r}",
-            "x = x.at[i].set(v) makes a changed copy (also add, multiply, min, max)",
+            "x = fgrad.at(x)[i].set(v) makes a changed copy (also add, multiply, min, max)",
         )
 
     def __hash__(self) -> NoReturn:

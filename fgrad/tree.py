@@ -3,8 +3,7 @@
 A node is a list, tuple, dict, OrderedDict, defaultdict, namedtuple, deque, None (a node without
 leaves), :class:`FrozenDict`, a class decorated with :func:`dataclass`, or one that was given to
 :func:`register`. Anything else is a leaf. The leaves of a dict come in the order of its keys.
-The work is done by optree, in a namespace of our own: what others register there in their
-namespaces, and how they sort dicts, does not touch us.
+The work is done by optree, in a namespace of our own, untouched by what others register or sort.
 """
 
 from __future__ import annotations
@@ -156,9 +155,7 @@ def reduce(f: Callable[[Any, Any], Any], tree: Any, initializer: Any = _MISSING)
     Raises:
         ArgumentError: the tree has no leaves and there is no initializer.
     """
-    first = leaves(tree)
-    if initializer is not _MISSING:
-        return functools.reduce(f, first, initializer)
+    first = leaves(tree) if initializer is _MISSING else [initializer, *leaves(tree)]
     if not first:
         wanted = "reduce wants a tree with leaves, or an initializer."
         raise ArgumentError(wanted, describe(tree), "pass initializer=, the answer for no leaves")

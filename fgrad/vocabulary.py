@@ -49,8 +49,9 @@ INSTEAD: dict[Any, str] = {
 #: Methods of arrays that write into the array -> what to type instead.
 WRITING_METHODS = {
     "sort": "np.sort(x)", "partition": "np.partition(x, kth)", "fill": "np.full_like(x, v)",
-    "put": "x.at[i].set(v)", "itemset": "x.at[i].set(v)", "resize": "np.resize(x, shape)",
-    "setfield": "x.at[i].set(v)", "setflags": "np.copy(x)", "byteswap": "np.copy(x)",
+    "put": "fgrad.at(x)[i].set(v)", "itemset": "fgrad.at(x)[i].set(v)",
+    "resize": "np.resize(x, shape)",
+    "setfield": "fgrad.at(x)[i].set(v)", "setflags": "np.copy(x)", "byteswap": "np.copy(x)",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import fgrad
+from fgrad.core import home
 
 _BITS = {"f": np.int32, "d": np.int64}
 
@@ -39,6 +40,24 @@ def select(t: Any, mask: Any, out: Any = None) -> Any:
         return np.multiply(t.view(bits), mask).view(dtype)
     np.multiply(t.view(bits), mask, out=out.view(bits))
     return out
+
+
+_moved: Callable[..., Any] = fgrad.constant(
+    lambda x, host: host.asarray(x), lambda x, host: ((x,), {"host": host}), name="to_device"
+)  # fmt: skip
+
+
+def beside(mask: Any, x: Any) -> Any:
+    """A mask that was drawn on the host, on the device of x.
+
+    It is an operation, so that a compiled function draws and moves another mask at each call.
+
+    >>> mask = np.array([True, False])
+    >>> beside(mask, np.ones(2)) is mask
+    True
+    """
+    host = home(x)
+    return mask if host is np else _moved(mask, host)
 
 
 keep: Callable[..., Any] = fgrad.linear(

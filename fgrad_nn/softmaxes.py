@@ -70,17 +70,18 @@ def _softmax_of(x: Any, mask: Any = None, *, axis: int, out: Any = None) -> Any:
         return given(_formula(x, mask, axis), out)
     out = np.empty(x.shape, x.dtype) if out is None else out
     highest, low, high = _SAFE[x.dtype.char]
-    hidden = None if mask is None else np.where(mask, x.dtype.type(0), x.dtype.type(-np.inf))
+    shows = None if mask is None else mask.astype(x.dtype)
     with np.errstate(invalid="ignore"):  # inf - inf, where it is hidden
-        for bar, part, to in chunks(hidden, x, out):
-            shown = part if bar is None else np.add(part, bar, out=to)
-            if np.max(shown) <= highest:  # not so if there is a NaN
-                np.exp(shown, out=to)
+        for shown, part, to in chunks(shows, x, out):
+            if np.max(part) <= highest:  # not so if there is a NaN
+                np.exp(part, out=to)
+                if shown is not None:
+                    np.multiply(to, shown, out=to)
                 total = row_sums(to)
                 if low <= np.min(total) and np.max(total) <= high:
-                    np.divide(to, total, out=to)
+                    np.multiply(to, 1 / total, out=to)
                     continue
-            to[...] = _formula(part, None if bar is None else np.equal(bar, 0), -1)
+            to[...] = _formula(part, None if shown is None else np.not_equal(shown, 0), -1)
     return out
 
 

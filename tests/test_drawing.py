@@ -45,6 +45,12 @@ def test_values_and_derivatives_stand_at_each_box():
     assert result.title == "result"
 
 
+def test_an_array_of_one_value_is_said_once():
+    assert summary(np.ones((3, 3))) == "all 1"
+    assert summary(np.full(9, -0.0)) == "all 0"
+    assert summary(np.array([-0.0, 1, 2, 3, 4])) == "0 \N{HORIZONTAL ELLIPSIS} 4"
+
+
 def test_derivatives_inside_are_those_of_the_rest_of_the_function():
     x = np.array([0.3, -1.2])
     picture = draw(lambda x: np.sum(np.exp(np.sin(x)) * 2.0), x, grads=True)
@@ -75,6 +81,54 @@ def test_repetitions_are_one_box():
     assert picture.network.boxes[1].lines[0] == "@ → + 0.1 → tanh"
     whole = draw(lambda x: deep(params, x), np.ones((3, 4)), collapse=False)
     assert sum(b.title == "tanh" for b in whole.network.boxes) == 12
+
+
+def block(params, x):
+    """A stretch of 13 operations."""
+    y = np.tanh(x @ params["in"]) * np.cos(x) + np.exp(-x * x)
+    y = y - np.mean(y, axis=-1, keepdims=True)
+    y = np.sqrt(y * y + 1.0) / 2.0
+    return x + y @ params["out"]
+
+
+@pytest.mark.parametrize("times", [2, 4])
+def test_a_long_repetition_is_a_box_below_its_first_time(times):
+    params = {f"block_{k}": {"in": np.eye(4), "out": np.eye(4)} for k in range(times)}
+
+    def net(params, x):
+        for p in params.values():
+            x = block(p, x)
+        return np.sum(np.log(np.cosh(x)))
+
+    x = np.ones((3, 4))
+    picture = draw(net, params, x, grads=True)
+    (again,) = [box for box in picture.network.boxes if box.kind == "repeated"]
+    whole = draw(net, params, x, grads=True, collapse=False)
+    length = sum(b.kind == "operation" for b in whole.network.boxes[:-4]) // times
+    often = f"{times - 1} \N{MULTIPLICATION SIGN} " if times > 2 else ""
+    assert again.title == f"{often}the same again"
+    assert again.lines[0] == f"the {length} operations above"
+    # its value and derivative are those of the last operation that it stands for
+    last = [box for box in whole.network.boxes if box.kind == "operation"][-4]
+    assert again.lines[1:] == last.lines
+    assert [b.title for b in picture.network.boxes].count("cos") == 1
+    inputs = [box.title for box in picture.network.boxes if box.kind == "input"]
+    if times == 4:
+        assert inputs == ["params['block_0']['in']", "params['block_0']['out']", "6 inputs", "x"]
+    into = {a.title for a, b, _ in picture.network.arrows if b is again}
+    assert ("6 inputs" in into) == (times == 4)
+
+
+def test_what_only_looks_alike_is_not_collapsed():
+    def net(x, w):
+        for k in range(2):
+            for _ in range(4):
+                y = np.tanh(x) * np.cos(x)
+                x = y @ w if k == 0 else w @ y
+        return np.sum(x)
+
+    picture = draw(net, np.eye(3), np.eye(3))
+    assert not [b for b in picture.network.boxes if b.title == "the same again"]
 
 
 @given(st.data())

@@ -121,7 +121,7 @@ def plain_slice(x):
 
 
 CONVERSIONS = {
-    "x[0] = v": (setitem, r"x = x\.at\[i\]\.set\(v\)"),
+    "x[0] = v": (setitem, r"x = fgrad\.at\(x\)\[i\]\.set\(v\)"),
     "a += x": (plain_iadd, r"for a \+= x write a = a \+ x"),
     "a[0] = x": (plain_element, r"cannot hold a traced value(.|\n)*np\.stack\(\[x, y\]\)"),
     "a[:] = x": (plain_slice, r"a = fgrad\.at\(a\)\[i\]\.set\(x\)"),
@@ -185,7 +185,7 @@ def test_an_element_of_a_plain_array_shows_the_users_line():
         ("fill", r"np\.full_like\(x, v\)"),
         ("partition", r"np\.partition"),
         ("resize", r"np\.resize"),
-        ("put", r"x\.at\[i\]\.set\(v\)"),
+        ("put", r"fgrad\.at\(x\)\[i\]\.set\(v\)"),
         ("setflags", "writes into the array"),
         ("byteswap", "writes into the array"),
         ("tobytes", "outside the transformed function"),

@@ -44,6 +44,20 @@ def test_each_name_is_found_and_listed() -> None:
     assert {"jit", "scan", "debug", "random", "__version__"} <= {*dir(fgrad)}
 
 
+def test_completion_offers_no_module_of_the_inside() -> None:
+    program = (
+        "import fgrad, types; fgrad.jit; import fgrad.sparse\n"
+        "print(*[n for n in dir(fgrad) if isinstance(getattr(fgrad, n), types.ModuleType)])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.split() == [
+        "checkpoint_policies", "debug", "distributed", "errors", "numpy", "random", "sparse",
+        "tree",
+    ]  # fmt: skip
+
+
 def test_a_name_that_is_none() -> None:
     with pytest.raises(AttributeError, match="module 'fgrad' has no attribute 'gard'"):
         fgrad.gard  # noqa: B018

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,31 @@ def test_it_prints_versions_and_passes():
     assert f"numpy {np.__version__}" in done.stdout
     assert done.stdout.count("ok    ") == len(main.tests())
     assert "FAILED" not in done.stdout
+    assert f"backends of jit: {', '.join(main.backends())}" in done.stdout
+    assert main.backends()[0] == "numpy"
+    assert len([name for name in main.tests() if "compiled" in name]) == len(main.backends())
+    for package in ("rich", "llvmlite", "mpi4py", "cupy"):
+        assert f"\n  {package} " in done.stdout
+
+
+def test_it_says_why_there_is_no_machine_code(monkeypatch, capsys):
+    monkeypatch.setattr(main, "available", lambda: "llvmlite isn't installed")
+    assert main.main() == 0
+    assert (
+        "backends of jit: numpy (not native: llvmlite isn't installed)" in capsys.readouterr().out
+    )
+    assert not [name for name in main.tests() if "(native)" in name]
+
+
+def test_a_wheel_of_another_name_is_found(monkeypatch):
+    def version(name):
+        if name != "cupy-cuda13x":
+            raise metadata.PackageNotFoundError(name)
+        return "14.0"
+
+    monkeypatch.setattr(main.metadata, "version", version)
+    assert main.version("cupy") == "14.0"
+    assert main.version("rich") is None
 
 
 def test_a_wrong_derivative_fails(monkeypatch, capsys):

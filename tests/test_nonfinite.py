@@ -192,6 +192,33 @@ def test_a_root_masked_behind():
     assert not explain_nonfinite(grad(root), A([4.0])).masked_by
 
 
+def test_a_product_masked_behind():
+    """p log p at 0: the log's own infinity meets a 0 on the way back, behind the mask."""
+
+    def relative(p, q):
+        return np.sum(np.where(p > 0, p * np.log(p / q), 0.0))  # mask
+
+    p, q = A([0.5, 0.0]), A([0.5, 0.5])
+    for f, args in ((grad(relative), (p, q)), (vmap(grad(relative)), (p[None], q[None])),
+                    (grad(relative), (0.0, 0.5)), (jit(grad(relative)), (p, q))):  # fmt: skip
+        found = explain_nonfinite(f, *args)
+        assert (found.operation, found.phase) == ("log", "forward")
+        assert found.masked_by.line == line_of(relative, "# mask")
+        assert "select" in found.cure
+    # another element than that which the mask leaves away
+    found = explain_nonfinite(grad(relative), A([0.0, 0.5]), A([0.5, 0.0]))
+    assert found.masked_by is not None
+    found = explain_nonfinite(grad(relative, 1), A([0.5, 0.0]), A([0.0, 0.5]))
+    assert (found.operation, found.masked_by) == ("divide", None)
+
+
+def test_logarithms_of_one_plus_x():
+    for x, word in ((-1.0, "pole"), (-0.5, ""), (-1.5, "negative number")):
+        found = explain_nonfinite(np.log1p, x)
+        assert bool(found) == bool(word)
+        assert word in found.cure
+
+
 def test_the_way_to_the_result():
     found = explain_nonfinite(grad(length), np.zeros(2))
     assert np.isinf(found.value)

@@ -1,10 +1,12 @@
 """`profile`: time, memory and arithmetic by line and operation, as a table and as flame graphs."""
 
+import io
 import json
 import time
 
 import numpy as np
 import pytest
+import rich.console
 
 import fgrad
 from fgrad import checkpoint, grad, jit, jvp, scan, value_and_grad, vmap
@@ -185,6 +187,21 @@ def test_table_without_rich(capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     p.show()
     assert capsys.readouterr().out == f"{p}\n"
+
+
+@pytest.mark.parametrize("f", [grad(loss), jit(grad(loss))])
+def test_the_table_of_rich_keeps_its_columns(f):
+    p = profile(f, P, X, repeats=1)
+    for width in (90, 160):
+        out = io.StringIO()
+        rich.console.Console(file=out, width=width).print(p)
+        head, *rows = out.getvalue().splitlines()
+        every, *cells = p.cells()
+        shown = [name for k, name in enumerate(every) if any(row[k] for row in cells)]
+        assert head.split() == shown
+        assert all(len(row.rstrip()) <= width for row in rows)
+        assert "share" in shown
+        assert any("matmul" in row or "dot" in row for row in rows)
 
 
 def test_flame_graphs(tmp_path):

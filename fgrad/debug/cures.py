@@ -113,7 +113,13 @@ def _general(case: Case) -> str:
 def _logarithm(case: Case) -> str:
     if "exp(" in case.source and "sum" in case.source:
         return _logsumexp(case)
-    if np.real(case.first()) < 0:
+    end = -1 if case.operation == "log1p" else 0
+    if end and case.first() == end:
+        return (
+            "the logarithm has a pole where 1 + x is 0: keep x above -1 with np.clip, or leave "
+            "such elements out with fgrad.select"
+        )
+    if np.real(case.first()) < end:
         return (
             "a negative number has no real logarithm: take np.log of an absolute value, or "
             "np.clip the operand from below"

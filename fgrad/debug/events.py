@@ -31,7 +31,9 @@ class Event:
         call: how often the line has run the user's operation, this time included.
         node: the record of a tape that is walked back over, by level and number.
         cotangent: what is pulled back through it.
-        masked: the line of a `where` that leaves the answer away where it isn't finite.
+        masked: the line of a `where` that leaves the answer away where it isn't finite, or what
+            elementwise operations have made of it.
+        left: which elements that is of.
     """
 
     number: int
@@ -46,6 +48,7 @@ class Event:
     node: tuple[int, int] | None = None
     cotangent: Any = None
     masked: Line | None = None
+    left: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,12 +134,15 @@ class Watch(Located):
 
 def _note_masked(ans: Any, operands: Any, line: Line | None) -> None:
     """Say of what made operands of a `where` infinite that its answer is without that."""
-    for x in operands[1:]:
-        event = made_by(x)
-        if isinstance(event, Event):
-            bad = np.logical_not(np.isfinite(full_lower(x)))
-            if np.any(np.logical_and(bad, np.isfinite(full_lower(ans)))):
-                event.masked = line
+    fine = np.isfinite(full_lower(ans))
+    waiting = [(full_lower(x), made_by(x), False) for x in operands[1:]]
+    while waiting:
+        x, event, before = waiting.pop()
+        if isinstance(event, Event) and not (before and np.shape(x) != np.shape(fine)):
+            left = np.logical_and(np.logical_not(np.isfinite(x)), fine)
+            if np.any(left) and not (before and event.masked is not None):
+                event.masked, event.left = line, left
+                waiting += [(y, made, True) for y, made in event.operands]
 
 
 def is_finite(x: Any) -> bool:

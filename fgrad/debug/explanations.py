@@ -237,7 +237,7 @@ def explanation(path: Path, log: Log, leaves: Sequence[Leaf], value: Any) -> Exp
                      if not callable(x))  # fmt: skip
     computed = tuple(_operand(x, step, [x for x, _ in e.operands]) for x, _ in e.operands)
     g = _at(e.cotangent, step.index) if e.cotangent is not None else None
-    masked = _masked(step, g, log)
+    masked = _masked(path, g, log)
     phase = e.phase
     if path.argument is not None:
         phase = "argument"
@@ -299,11 +299,15 @@ def _at(x: Any, index: tuple[int, ...]) -> Any:
     return None if place is None else plain[place]
 
 
-def _masked(step: Step, g: Any, log: Log) -> Line | None:
+def _masked(path: Path, g: Any, log: Log) -> Line | None:
     """The line of a `where` that doesn't take the element of the user's operation."""
+    step = path.steps[-1]
     e = step.event
     if e.phase == "forward":
-        return None
+        if e.left is None or all(s.event.phase == "forward" for s in path.steps):
+            return None
+        place = place_in(step.index, np.shape(e.left))
+        return e.masked if place is not None and host_array(e.left)[place] else None
     if e.node is not None and g is not None and g == 0:
         for (level, slot), written in log.written.items():
             later = level == e.node[0] and slot > e.node[1] and written.operation == "where"

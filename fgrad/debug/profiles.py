@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,7 +155,7 @@ class Profile:
         return "\n".join([self.headline(), "", line(head), "|---" * len(head) + "|",
                           *map(line, rows)])  # fmt: skip
 
-    def __rich__(self) -> Any:
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         """The table for the package rich, whose ``print`` asks for it."""
         # Only rich calls this, so it is there.
         table = importlib.import_module("rich.table").Table(
@@ -163,13 +163,18 @@ class Profile:
         )
         escape = importlib.import_module("rich.markup").escape
         head, *rows = self.cells()
-        for k, name in enumerate(head):
-            width = max(len(row[k]) for row in rows) if k < 9 else 12
-            table.add_column(name, justify="right" if k < 6 else "left", no_wrap=True,
-                             overflow="ellipsis", min_width=max(width, len(name)))  # fmt: skip
+        # Columns without an entry are left out; the text of the lines gets the room that is left.
+        shown = [k for k in range(len(head)) if any(row[k] for row in rows)]
+        widths = {k: max(len(row[k]) for row in (head, *rows)) for k in shown}
+        room = max(options.max_width - sum(widths[k] + 1 for k in shown[:-1]) - 1, 12)
+        widths[shown[-1]] = min(widths[shown[-1]], room)
+        for k in shown:
+            table.add_column(head[k], justify="right" if k < 6 else "left", no_wrap=True,
+                             overflow="ellipsis", min_width=widths[k], max_width=widths[k]
+                             )  # fmt: skip
         for row in rows:
-            table.add_row(*map(escape, row))
-        return table
+            table.add_row(*(escape(row[k]) for k in shown))
+        yield table
 
     def show(self) -> None:
         """Print the table, by rich where that is installed."""

@@ -146,7 +146,8 @@ def draw(
         grads: whether each box says the derivative of the first result by its value (of the sum
             of its entries, if it is an array).
         values: whether each box says its value: a number, or the range of an array's entries.
-        collapse: whether operations that are repeated three times or more are one box.
+        collapse: whether operations that are repeated three times or more are one box, and what
+            repeats a long stretch of them, such as the block of a transformer, a box below it.
 
     Returns:
         A `Drawing`: notebooks show it, ``save("picture.svg")`` writes it.

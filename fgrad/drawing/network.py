@@ -22,7 +22,9 @@ SIGNS = {
 #: At least so many repetitions are drawn as one box; twice as many of a single operation.
 OFTEN = 3
 #: The longest stretch of operations whose repetition is looked for.
-STRETCH = 24
+STRETCH = 160
+#: A stretch of so many is drawn once, and what repeats it, even once, as a box below.
+LONG = 12
 
 
 @dataclass(eq=False)
@@ -68,20 +70,59 @@ def network_of(
     net = Network(graph.name)
     place: dict[Var, Box] = {}
     for v, name in zip(graph.inputs, names, strict=True):
-        place[v] = Box("input", name, lines(v))
+        place[v] = Box("input", _short(name), lines(v))
         net.boxes.append(place[v])
-    k = 0
-    while k < len(graph.equations):
-        length, times = _repetition(graph.equations, k) if collapse else (1, 1)
-        stretch = graph.equations[k : k + length * times]
-        _enter(net, place, stretch, length, times, lines)
-        k += len(stretch)
+    equations, k = graph.equations, 0
+    made = {v: i for i, e in enumerate(equations) for v in e.outputs}
+    while k < len(equations):
+        length, times = _repetition(equations, made, k) if collapse else (1, 1)
+        end = k + length * times
+        if length >= LONG:
+            for e in equations[k : k + length]:
+                _enter(net, place, [e], 1, 1, lines)
+            k, times = k + length, times - 1
+            _enter(net, place, equations[k:end], length, times, lines, above=True)
+        else:
+            _enter(net, place, equations[k:end], length, times, lines)
+        k = end
     for i, y in enumerate(graph.outputs):
         title = "result" if len(graph.outputs) == 1 else f"result {i}"
         box = Box("output", title)
         net.boxes.append(box)
         net.arrows.append((_source(net, place, y), box, ""))
+    if collapse:
+        _gather_inputs(net)
     return net
+
+
+def _short(name: str) -> str:
+    """The name of a leaf; of a long one the argument and the last steps of the path.
+
+    >>> _short("p['encoder']['block_0']['attention']['out']['weight']")
+    "p…['attention']['out']['weight']"
+    """
+    first, *steps = name.split("[")
+    if len(name) <= 40 or len(steps) <= 3:
+        return name
+    return f"{first}…[{'['.join(steps[-3:])}"
+
+
+def _gather_inputs(net: Network) -> None:
+    """Draw the inputs that only one repeated box reads as one box, if they are many."""
+    targets: dict[int, set[int]] = {}
+    for a, b, _ in net.arrows:
+        targets.setdefault(id(a), set()).add(id(b))
+    for box in [b for b in net.boxes if b.kind == "repeated"]:
+        alone = [b for b in net.boxes if b.kind == "input" and targets.get(id(b)) == {id(box)}]
+        if len(alone) <= OFTEN:
+            continue
+        gone = {id(b) for b in alone}
+        one = Box("input", f"{len(alone)} inputs", [f"{alone[0].title} …", alone[-1].title])
+        first = net.boxes.index(alone[0])
+        net.boxes[first] = one
+        net.boxes = [b for b in net.boxes if id(b) not in gone]
+        net.arrows = [arrow for arrow in net.arrows if id(arrow[0]) not in gone]
+        net.arrows.append((one, box, ""))
 
 
 def _source(net: Network, place: dict[Var, Box], a: Var | Const) -> Box:
@@ -96,22 +137,26 @@ def _source(net: Network, place: dict[Var, Box], a: Var | Const) -> Box:
 
 def _enter(
     net: Network, place: dict[Var, Box], stretch: Sequence[Equation], length: int, times: int,
-    lines: Callable[[Var], list[str]],
+    lines: Callable[[Var], list[str]], above: bool = False,
 ) -> None:  # fmt: skip
-    """One operation, or a stretch of operations that is repeated, as one box."""
+    """One operation, or a stretch that is repeated, or repeats what is drawn above, as one box."""
     last = stretch[-1]
-    if times > 1:
+    if above:
+        often = f"{times} \N{MULTIPLICATION SIGN} " if times > 1 else ""
+        more = [f"the {length} operations above", *lines(last.outputs[0])]
+        box = Box("repeated", f"{often}the same again", more)
+    elif times > 1:
         inside = " → ".join(_title(e) for e in stretch[:length])
         box = Box("repeated", f"{times} \N{MULTIPLICATION SIGN}", [inside, *lines(last.outputs[0])])
     else:
         box = Box("operation", _title(last), lines(last.outputs[0]) if last.outputs else [])
     mine = {v for e in stretch for v in e.outputs}
     operands = [a for e in stretch for a in e.operands if a not in mine]
-    if times > 1:
+    if times > 1 or above:
         operands = list(dict.fromkeys(a for a in operands if isinstance(a, Var)))
     else:
         operands = [a for a in operands if not _is_number(a)]
-    ordered = times == 1 and len(operands) == 2 and last.primitive.name in _ORDERED
+    ordered = len(stretch) == 1 and len(operands) == 2 and last.primitive.name in _ORDERED
     for i, a in enumerate(operands):
         net.arrows.append((_source(net, place, a), box, ("x", "y")[i] if ordered else ""))
     net.boxes.append(box)
@@ -138,31 +183,39 @@ def _is_number(a: Var | Const) -> bool:
     return isinstance(a, Const) and not shape_of(a.value)
 
 
-def _repetition(equations: Sequence[Equation], k: int) -> tuple[int, int]:
+def _repetition(equations: Sequence[Equation], made: dict[Var, int], k: int) -> tuple[int, int]:
     """The length of a stretch that begins at k and is repeated, and how often; 1, 1 for none."""
-    made = {v: i for i, e in enumerate(equations) for v in e.outputs}
 
-    def form(i: int, start: int, length: int) -> Any:
+    def form(i: int, start: int) -> Any:
+        """An operation, what it reads from `start` on, and the shapes of its answers."""
         e = equations[i]
         reads = [
-            i - made[a] if isinstance(a, Var) and made.get(a, -1) >= start - length else None
+            i - made[a] if isinstance(a, Var) and made.get(a, -1) >= start else None
             for a in e.operands
         ]
-        shapes = [v.aval.shape for v in e.outputs]
-        return e.primitive, reads, shapes
+        return e.primitive, reads, [v.aval.shape for v in e.outputs]
+
+    def again(length: int, times: int) -> bool:
+        """Whether the stretch after so many repetitions is another one."""
+        at = k + times * length
+        if at + length > len(equations):
+            return False
+        for i in range(length):
+            if equations[at + i].primitive is not equations[k + i].primitive:
+                return False
+        # What the first one reads, and its shapes, may be others: of what comes before it.
+        back = length if times > 1 else 0
+        return (times == 1 and length < LONG) or all(
+            form(at + i, at - back) == form(at - length + i, at - length - back)
+            for i in range(length)
+        )
 
     best = 1, 1
-    for length in range(1, min(STRETCH, (len(equations) - k) // OFTEN) + 1):
+    for length in range(1, min(STRETCH, (len(equations) - k) // 2) + 1):
         times = 1
-        while k + (times + 1) * length <= len(equations) and all(
-            form(k + times * length + i, k + times * length, length)[0]
-            is equations[k + i].primitive
-            and (times < 2 or form(k + times * length + i, k + times * length, length)
-                 == form(k + (times - 1) * length + i, k + (times - 1) * length, length))
-            for i in range(length)
-        ):  # fmt: skip
+        while again(length, times):
             times += 1
-        often = OFTEN if length > 1 else 2 * OFTEN
+        often = 2 * OFTEN if length == 1 else 2 if length >= LONG else OFTEN
         if times >= often and length * times > best[0] * best[1]:
             best = length, times
     return best
@@ -219,4 +272,5 @@ def summary(x: Any) -> str:
         return f"{int(x.sum())} of {x.size} true"
     if x.dtype.kind == "c":
         return f"|·| to {np.max(np.abs(x)):.3g}"
-    return f"{np.min(x):.3g} … {np.max(x):.3g}"
+    low, high = np.min(x) + 0, np.max(x) + 0  # and no minus sign of a zero
+    return f"all {low:.3g}" if low == high else f"{low:.3g} … {high:.3g}"

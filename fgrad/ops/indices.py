@@ -68,7 +68,7 @@ def _check_mask(x: Any, items: tuple[Any, ...], mask: Any, before: Sequence[Any]
         raise TracerConversionError(
             "Indexing with a mask wants one whose values are known: they fix the result's shape.",
             f"a traced mask, {mask!r}",
-            "use np.where(mask, x, other), or x.at[mask].set(value) with a scalar value",
+            "use np.where(mask, x, other), or fgrad.at(x)[mask].set(value) with a scalar value",
         )
     axis = sum(1 for s in before if s is not None and s is not Ellipsis)
     if Ellipsis in [s for s in before if s is Ellipsis]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import PYTHON_SCALARS, namespace, ndarray
+from ..arrays import PYTHON_SCALARS, aval, namespace, ndarray
 from ..core import FRONTS, Array
 from ..fronts import given
 from ..rules import constant, elementwise, line_up, primitive
@@ -235,6 +235,9 @@ def clip(
     low = as_operand(a_min if min is None else min, a)
     high = as_operand(a_max if max is None else max, a)
     a = as_operand(a)
+    if (dtype := aval(a).dtype).kind in "iu":  # Python's ints may be none of the dtype's
+        low = None if type(low) is int and low <= np.iinfo(dtype).min else low
+        high = None if type(high) is int and high >= np.iinfo(dtype).max else high
     a = a if low is None else np.maximum(a, low)
     return a if high is None else np.minimum(a, high)
 

@@ -9,6 +9,7 @@ import numpy as np
 from ..arrays import is_cupy, ndim_of
 from ..core import Tracer, home
 from ..errors import TracerConversionError
+from ..tracebacks import boundary
 from ..tracer import ArrayTracer, register
 from .index import (
     HERE,
@@ -41,10 +42,12 @@ class Updater:
     def __init__(self, x: Any, index: Any) -> None:
         self._x, self._index = x, index
 
+    @boundary
     def get(self) -> Any:
         """``x[index]``."""
         return getitem(self._x, self._index)
 
+    @boundary
     def set(self, value: Any) -> Any:
         """A copy of x with ``x[index] = value``; of values for one place the last one stays."""
         if (
@@ -58,23 +61,28 @@ class Updater:
         spec, arrays = split_index(self._x, self._index)
         return bind_index_set(self._x, _typed(value, self._x), arrays, spec)
 
+    @boundary
     def add(self, value: Any) -> Any:
         """A copy of x with ``x[index] += value``; values for one place add up."""
         spec, arrays = split_index(self._x, self._index)
         return bind_index_add(self._x, _typed(value, self._x), arrays, spec)
 
+    @boundary
     def subtract(self, value: Any) -> Any:
         """A copy of x with ``x[index] -= value``."""
         return self.add(-_typed(value, self._x))
 
+    @boundary
     def multiply(self, value: Any) -> Any:
         """A copy of x with ``x[index] *= value``; values for one place multiply."""
         return self._combine(np.multiply, value)
 
+    @boundary
     def min(self, value: Any) -> Any:
         """A copy of x with the smaller of ``x[index]`` and the value."""
         return self._combine(np.minimum, value)
 
+    @boundary
     def max(self, value: Any) -> Any:
         """A copy of x with the larger of ``x[index]`` and the value."""
         return self._combine(np.maximum, value)
@@ -90,7 +98,7 @@ class Updater:
             raise TracerConversionError(
                 f"x.at[i].{fn.__name__} wants indices whose values are known.",
                 "a traced array of indices",
-                "where no index occurs twice, write x.at[i].set(f(x[i], v))",
+                "where no index occurs twice, write fgrad.at(x)[i].set(f(x[i], v))",
             )
         # Which places occur twice is found on the host.
         arrays = [a.get() if is_cupy(a) else a for a in arrays]

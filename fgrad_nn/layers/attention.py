@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fgrad import random, tree
+from fgrad import random
 from fgrad.core import home
 from fgrad.errors import ArgumentError, DtypeError, ShapeError, describe
 from fgrad.tracebacks import boundary
@@ -16,7 +16,7 @@ from .. import initializers
 from ..activations import softmax
 from ..coins import coins
 from ..initializers import Initializer
-from ..masks import keep
+from ..masks import beside, keep
 from ..types import Layer, PyTree
 from .making import (
     Pattern,
@@ -91,14 +91,15 @@ def scaled_dot_product_attention(
         keys, values = np.expand_dims(keys, -3), np.expand_dims(values, -3)
         seen, bias = (_grouped(m, shared, group) for m in (seen, bias))
     factor = 1 / math.sqrt(max(d, 1)) if scale is None else scale
-    logits = (queries * factor) @ np.swapaxes(keys, -1, -2)
+    queries = queries if factor == 1 else queries * factor
+    logits = queries @ np.swapaxes(keys, -1, -2)
     if bias is not None:
         logits = logits + bias.astype(logits.dtype)
     weights = softmax(logits, -1, seen)
     if dropout_rate:
         rate = fraction(dropout_rate, name, "a rate")
         kept = coins(need_key(key, name), 1 - rate, weights.shape)
-        kept = tree.to_device(kept, home(weights))
+        kept = beside(kept, weights)
         weights = keep(weights / (1 - rate), kept)
     out = weights @ values
     if group > 1:
@@ -296,8 +297,14 @@ def multi_head_attention(
         weight, *bias = take(params[which], f"{name}'s {which!r}", shapes)
         check_inputs(x, name, (None, weight.shape[0]))
         # One product of two matrices, whatever the number of axes.
-        out = np.reshape(x, (-1, x.shape[-1])) @ weight
+        rows = np.reshape(x, (-1, x.shape[-1]))
+        each = weight.shape[-1] // num_heads if which == "query" else 1
+        early = each > 1 and rows.shape[0] > weight.shape[0]
+        if early:  # what is smaller is scaled, the weight or the queries
+            weight, *bias = (p * (1 / math.sqrt(each)) for p in (weight, *bias))
+        out = rows @ weight
         out = out + bias[0] if use_bias else out
+        out = out * (1 / math.sqrt(each)) if each > 1 and not early else out
         return np.reshape(out, (*x.shape[:-1], weight.shape[-1]))
 
     def heads(x: Any, n: int) -> Any:
@@ -322,7 +329,7 @@ def multi_head_attention(
             mask = bias if mask is None else _added(mask, bias)
         active = rate if train else 0.0
         out = scaled_dot_product_attention(
-            q, k, v, mask, causal=causal, dropout_rate=active,
+            q, k, v, mask, causal=causal, scale=1.0, dropout_rate=active,
             key=need_key(key, name) if active else None,
         )  # fmt: skip
         out = np.swapaxes(out, -2, -3)

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fgrad import random, tree
-from fgrad.core import home
+from fgrad import random
 from fgrad.errors import ArgumentError, describe
 from fgrad.tracebacks import boundary
 
 from ..coins import coins
-from ..masks import keep
+from ..masks import beside, keep
 from ..types import Layer, PyTree
 from .making import check_inputs, fraction, layer, need_key
 
@@ -41,7 +40,7 @@ def _kept(key: Any, rate: float, x: Any, broadcast: Sequence[int]) -> Any:
     """Where the mask is True, on the device of x; one draw for all entries along some axes."""
     axes = {a % x.ndim for a in broadcast}
     shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    return tree.to_device(coins(key, 1 - rate, shape), home(x))
+    return beside(coins(key, 1 - rate, shape), x)
 
 
 @boundary

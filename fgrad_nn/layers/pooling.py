@@ -188,7 +188,7 @@ def _fixed(pool: Callable[..., Layer], base: str, dims: int) -> Callable[..., La
 
     make.__name__ = make.__qualname__ = f"{base}{dims}d"
     make.__doc__ = f"`{base}` over {dims} dimension{'s' * (dims > 1)}; a window may be one number."
-    return make
+    return boundary(make)
 
 
 max_pool1d, max_pool2d, max_pool3d = (_fixed(max_pool, "max_pool", n) for n in (1, 2, 3))

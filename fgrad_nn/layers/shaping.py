@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.errors import ArgumentError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from ..types import Layer, PyTree
 from .making import check_inputs, count, is_shape, layer
@@ -27,6 +28,7 @@ def _one_batch_axis(shape: Any, name: str, least: int = 1) -> Any:
     return shape
 
 
+@boundary
 def flatten() -> Layer:
     """Make one axis of all but the first, which is that of the batch.
 
@@ -47,6 +49,7 @@ def flatten() -> Layer:
     return layer(init, apply)
 
 
+@boundary
 def reshape(shape: Sequence[int]) -> Layer:
     """Give all axes but the first, which is that of the batch, another shape.
 
@@ -96,6 +99,7 @@ def reshape(shape: Sequence[int]) -> Layer:
     return layer(init, apply)
 
 
+@boundary
 def permute(*axes: int) -> Layer:
     """Bring the last axes into another order: `permute(-1, -3, -2)` puts channels first.
 
@@ -132,6 +136,7 @@ def permute(*axes: int) -> Layer:
 
 
 # ------------------------------------------------------------------ padding
+@boundary
 def pad(
     width: int | Sequence[Any], mode: Any = "constant", value: float = 0.0, *,
     dims: int | None = None, data_format: str = "channels_last", name: str = "pad",
@@ -184,8 +189,7 @@ def pad(
     def apply(params: PyTree, inputs: Any) -> Any:
         batch, lengths, _ = shape.split(check_inputs(inputs, name))
         _check_mode(lengths)
-        channel = [(0, 0)]
-        inner = [*pairs, *channel] if shape.channels_last else [*channel, *pairs]
+        inner = [*pairs, (0, 0)] if shape.channels_last else [(0, 0), *pairs]
         widths = [*[(0, 0)] * len(batch), *inner]
         if mode == "constant":
             return np.pad(inputs, widths, constant_values=value)
@@ -200,7 +204,7 @@ def _padding(name: str, mode: str) -> Callable[..., Layer]:
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f'Put entries around the places of the inputs: `pad` with mode "{mode}".'
-    return make
+    return boundary(make)
 
 
 zero_pad = _padding("zero_pad", "constant")
@@ -211,6 +215,7 @@ circular_pad = _padding("circular_pad", "wrap")
 
 
 # ------------------------------------------------------------------ channels
+@boundary
 def pixel_shuffle(factor: int) -> Layer:
     """Make places of channels: (..., H, W, C r r) becomes (..., H r, W r, C).
 
@@ -241,6 +246,7 @@ def pixel_shuffle(factor: int) -> Layer:
     return layer(init, apply)
 
 
+@boundary
 def pixel_unshuffle(factor: int) -> Layer:
     """Make channels of places: the inverse of `pixel_shuffle`.
 
@@ -265,6 +271,7 @@ def pixel_unshuffle(factor: int) -> Layer:
     return layer(init, apply)
 
 
+@boundary
 def channel_shuffle(groups: int) -> Layer:
     """Mix the channels, the last axis, of groups: Zhang et al. 2018, ShuffleNet.
 
@@ -299,6 +306,7 @@ def _divided(n: int, by: int, name: str, what: str) -> int:
 
 
 # ------------------------------------------------------------------ resizing
+@boundary
 def upsample(
     scale: int | Sequence[int], method: str = "nearest", *, dims: int | None = None,
     data_format: str = "channels_last",
@@ -320,6 +328,7 @@ def upsample(
     ], method)  # fmt: skip
 
 
+@boundary
 def resize(
     places: int | Sequence[int], method: str = "linear", *, dims: int | None = None,
     data_format: str = "channels_last",

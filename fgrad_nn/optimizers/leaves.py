@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+import fgrad
 from fgrad import tree
 from fgrad.tracebacks import boundary
 
@@ -98,6 +99,17 @@ def abs2(leaf: Any) -> Any:
     return np.real(leaf) ** 2 + np.imag(leaf) ** 2 if is_complex(leaf) else leaf * leaf
 
 
+def _slope(t: Any, ans: Any, x: Any) -> Any:
+    """The tangent of a root; 0 where the root is."""
+    flat = ans == 0
+    return np.where(flat, 0.0, t / np.where(flat, 1.0, 2 * ans))
+
+
+_root: Callable[..., Any] = fgrad.elementwise(
+    lambda x: np.sqrt(x), _slope, impl=np.sqrt, name="root"
+)
+
+
 def root(x: Any) -> Any:
     """The square root, with the slope 0 at 0.
 
@@ -105,10 +117,7 @@ def root(x: Any) -> Any:
     norm at its kink, and the slope of least norm is 0; that of `np.sqrt` is infinite, and a
     derivative through a training run would be NaN as soon as one gradient is exactly 0.
     """
-    if type(x) is np.ndarray or is_plain(x):
-        return np.sqrt(x)
-    flat = x == 0
-    return np.where(flat, 0.0, np.sqrt(np.where(flat, 1.0, x)))
+    return np.sqrt(x) if type(x) is np.ndarray or is_plain(x) else _root(x)
 
 
 def moment(decay: Any, kept: PyTree, new: PyTree) -> PyTree:
