@@ -27,6 +27,7 @@ from ..core import Params
 from ..graph import Const, Equation, Var
 from .chunks import chunks, execute
 from .held import is_held_elsewhere
+from .layouts import laid_out
 from .lowering import alone, constant, constants_of, lower
 from .native import Generated, generate, numpy_options
 from .passes import Options, has_effect, live
@@ -232,9 +233,9 @@ class Segment:
             if self.native.kernels:
                 return self.native.program
             program, self.taken = optimized(self._lowered()[0], numpy_options(self._options))
-        return settled(
-            combined(program) if self._options.reassociate else program, self._options
-        )
+        if self._options.reassociate:
+            program = laid_out(combined(program))
+        return settled(program, self._options)
 
     def _absent(self, answer: bool) -> Callable[..., Any]:
         def absent(args: Any, kwargs: Any, *values: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .buffers import VIEWS, Plan, plan
+from .buffers import VIEWS, Plan, is_written, plan
 from .looping import BY_NAME, COLUMNS, Loop, beside, by_columns, reducing
 from .lowering import OPERATORS
 from .passes.sums import LARGE
@@ -185,10 +185,10 @@ class Printer:
         of, place = self.read(x), self._place(node)
         ones, shape = self.constant(1, (along,), node.dtype), node.shape
         if after == 1:
-            matrix = of if x.ndim == 2 else f"{of}.reshape(({before}, {along}))"
+            matrix = of if x.shape == (before, along) else f"{of}.reshape(({before}, {along}))"
             call, shape = f"{matrix}.dot({ones}", (before,)
         elif before == 1:
-            matrix = of if x.ndim == 2 else f"{of}.reshape(({along}, {after}))"
+            matrix = of if x.shape == (along, after) else f"{of}.reshape(({along}, {after}))"
             call, shape = f"{ones}.dot({matrix}", (after,)
         else:
             ones, shape = self.constant(1, (1, along), node.dtype), (before, 1, after)
@@ -207,7 +207,18 @@ class Printer:
 
     def matmul(self, node: Node) -> None:
         x, y = map(self._array, node.ins)
-        self._assign(node, f"{self.scope.bind(np.matmul, 'matmul')}({x}, {y}")
+        call = f"{self.scope.bind(np.matmul, 'matmul')}({x}, {y}"
+        if node.meta is None:
+            return self._assign(node, call)
+        lying = tuple(node.shape[axis] for axis in node.meta)
+        back = tuple(node.meta.index(axis) for axis in range(node.ndim))
+        slot = self.plan.slot.get(node)
+        if slot is None:
+            place = self._make(self.new(node), lying, node.dtype)
+        else:
+            place = self._buffer(slot, lying, node.dtype)
+        self._view(node, f"{place}.transpose({back})", place)
+        self.lines.append(f"{call}, {self.name[node]})")
 
     def inner(self, node: Node) -> None:
         flat = []
@@ -282,10 +293,11 @@ class Printer:
         self.lines.append(f"{copyto}({place}, {self.read(x)})")
 
     def _empty(self, node: Node) -> str:
-        empty = self.scope.bind(np.empty, "empty")
-        dtype = self.scope.bind(node.dtype, node.dtype.name)
-        name = self.new(node)
-        self.lines.append(f"{name} = {empty}({node.shape}, {dtype})")
+        return self._make(self.new(node), node.shape, node.dtype)
+
+    def _make(self, name: str, shape: Shape, dtype: Any) -> str:
+        empty, kind = self.scope.bind(np.empty, "empty"), self.scope.bind(dtype, dtype.name)
+        self.lines.append(f"{name} = {empty}({shape}, {kind})")
         return name
 
     def put(self, node: Node) -> None:
@@ -354,17 +366,25 @@ class Printer:
             return self.scope.number(y.number)
         name = self.name[y]
         roots = self.plan.roots[y]
-        if y.kind == "broadcast" and y.ins[0].number is not None:
-            return f"{name}.copy()"
         shared = any(roots & self.plan.roots.get(z, frozenset()) for z in others)
         calls = [r for r in roots if r.kind in ("call", "pick")]
-        if shared or (any(r.kind == "input" for r in roots) and not calls):
+        lent = any(_is_lent(r) for r in roots) and not calls
+        # A number that goes through a loop may be an array of no axes that came in.
+        carried = not y.shape and any(r.kind == "pick" and is_written(r) for r in roots)
+        if shared or lent or carried:
             return f"{self.scope.bind(copied, 'copied')}({name})"
         if calls:
-            ins = sorted({self.read(x) for r in calls for x in r.ins if x in self.name})
+            known = {x for r in calls for x in r.ins if x in self.name or isinstance(x.meta, Held)}
+            ins = sorted(map(self.read, known))
             held = f", {', '.join(ins)}" if ins else ""
             return f"{self.scope.bind(own, 'own')}({name}{held})"
         return name
+
+
+def _is_lent(root: Node) -> bool:
+    """Whether an array is not the call's own: an argument, or a constant of the program."""
+    number = root.kind == "broadcast" and root.ins[0].number is not None
+    return number or root.kind in ("input", "literal")
 
 
 #: Kind of node -> what prints it.

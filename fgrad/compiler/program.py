@@ -19,7 +19,8 @@ built, and rules that rewrite it never change a node, they make another.
     ``broadcast``  shape
     ``index``      a basic index
     ``dot``                               ``x.dot(y)`` of vectors and matrices
-    ``matmul``                            ``x @ y`` of stacks of them
+    ``matmul``     axes, or None          ``x @ y`` of stacks of them; the order in which its axes
+                                          lie in memory, if it isn't C order
     ``inner``                             the sum of all products of entries, of equal shapes
     ``put``        a basic index          a copy of x with ``x[index] += y``
     ``stack``                             matrices one below the other
@@ -347,8 +348,12 @@ def lay_out(node: Node) -> bool | None:
             # Columns, if the rows are so short that a loop over each would cost more.
             return node.ndim == 2 and node.shape[1] <= SHORT and node.shape[0] >= 8 * node.shape[1]
         return True in full
+    if kind == "matmul":
+        return False if node.meta is None else None
     if kind == "transpose":
         x = ins[0]
+        if x.kind == "matmul" and x.meta == node.meta:
+            return False
         if node.meta == tuple(range(node.ndim))[::-1] and x.fortran is not None:
             return not x.fortran if node.ndim > 1 else x.fortran
         return None

@@ -55,7 +55,9 @@ def _triangular_impl(a: Any, b: Any, **params: Any) -> Any:
     if n > _SMALL or (a.ndim == 2 and n > 4):
         return _loop(a, b, **params)
     part = _part(a, **params)
-    return np.linalg.solve(part + home(a).eye(n, dtype=a.dtype) if params["unit_diagonal"] else part, b)
+    if params["unit_diagonal"]:
+        part = part + home(a).eye(n, dtype=a.dtype)
+    return np.linalg.solve(part, b)
 
 
 _loop = over_batch(

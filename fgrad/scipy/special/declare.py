@@ -35,6 +35,7 @@ def whole(function: str, argument: str = "n") -> Callable[..., Any]:
 
 def function(fn: Callable[..., Any], *partials: Any) -> Callable[..., Any]:
     """`elementwise` for a function that asks no protocol; what comes back is its `door`."""
+
     # The traces call the impl on values of outer traces, as they do NumPy's functions.
     def impl(*xs: Any) -> Any:
         return front(*xs) if has_tracer(xs) else compute(qualified(fn), fn, xs, {})
