@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from workloads import rnn_hand
 
 Make = Callable[[Any, Callable[..., Any]], Callable[..., Any]]
 
@@ -24,7 +25,9 @@ class Loop:
         make: the function.
         params: what is differentiated.
         data: what is not.
-        aim: the greatest ratio of machine code's time to that of jax.jit that is wanted.
+        aim: the greatest ratio of machine code's time to that of jax.jit, or of the derivative by
+            hand if there is one, that is wanted.
+        hand: that derivative with the value, in NumPy.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Loop:
     params: tuple[Any, ...]
     data: tuple[np.ndarray, ...]
     aim: float
+    hand: Callable[..., Any] | None = None
 
 
 def kepler(steps: int = 200, h: float = 0.02) -> Loop:
@@ -134,7 +138,7 @@ def rnn(steps: int = 50, units: int = 64, batch: int = 32) -> Loop:
     )
     data = rng.normal(size=(steps, batch, units)), rng.normal(size=(batch, 10))
     title = f"tanh RNN by scan, {steps} steps, {units} units, batch {batch}"
-    return Loop("rnn", title, make, params, data, 0.6)
+    return Loop("rnn", title, make, params, data, 0.6, rnn_hand)
 
 
 def loops() -> list[Loop]:

@@ -9,6 +9,7 @@ lowering    operations of fgrad's as the few kinds of node that the passes know
 program     these nodes; equal ones are one node
 passes/     rules that replace a node by a better one, a file for each family
 products    sums of small products as products of stacks
+layouts     products of stacks that lie as those who read them want it
 rows        how arrays of several shapes lie beside one loop over rows
 blocks      what goes over large arrays together, a block of rows at a time
 buffers     who shares memory with whom, by lifetimes
@@ -20,6 +21,8 @@ spelling    what these lines are made of
 chunks      long programs as several functions
 pools       what a program keeps from call to call
 native/     machine code in place of these lines
+cupy/       the same for CuPy's arrays: calls of CuPy's, and kernels for the device
+held        who holds an array besides a list
 unpacking   code that takes arguments apart and checks them
 paths       the tree of paths through truth values
 transformed compiled functions under other transformations

@@ -53,16 +53,15 @@ class Plan:
 def roots_of(program: Program) -> dict[Node, frozenset[Node]]:
     """For each node, the nodes in whose memory its array may lie."""
     roots: dict[Node, frozenset[Node]] = {}
-    none: frozenset[Node] = frozenset()
 
     def of(x: Node) -> frozenset[Node]:
-        return roots.get(x, none) if x.kind == "literal" else roots[x]
+        return frozenset((x,)) if x.kind == "literal" else roots[x]
 
     for x in program.inputs:
         roots[x] = frozenset((x,))
     for node in [made for step in program.nodes for made in made_by(step)]:
         if node.kind in VIEWS:
-            roots[node] = of(node.ins[0]) or frozenset((node,))
+            roots[node] = of(node.ins[0])
         elif node.kind in ("call", "pick") and not is_written(node):
             roots[node] = frozenset((node,)).union(*map(of, node.ins))
         else:

@@ -352,9 +352,7 @@ def tree_has_arrays(x: Any) -> bool:
         leaves = tree.leaves(x)
     except RecursionError:
         return False
-    return any(
-        (isinstance(y, ndarray) or is_cupy(y)) and y.dtype.kind in "fciub" for y in leaves
-    )
+    return any((isinstance(y, ndarray) or is_cupy(y)) and y.dtype.kind in "fciub" for y in leaves)
 
 
 def snapshot(x: Any) -> Any:

@@ -309,6 +309,8 @@ def jit(
 
     `if` and `while` on values are followed: the program is a tree, of which a new branch is
     recorded when it is first taken. Arrays that the function captures are read at each call.
+    Of CuPy's arrays the code calls CuPy, with a kernel for operations on entries that belong
+    together; a function that can't be compiled for them runs as it is written, after a warning.
 
     Args:
         f: a function of pytrees of arrays; without it, `jit` makes a decorator.

@@ -185,6 +185,8 @@ class Loop:
             return self.here[x]
         if not x.shape:
             if x not in self.printer.name:
+                if m.kind == "where" and x is not m.ins[0]:  # which forces it into the dtype
+                    return self.printer.scope.number(np.asarray(x.number).astype(m.dtype)[()])
                 return self.printer.read(x, beside(m))
             kind = "number"
         else:

@@ -103,7 +103,7 @@ def ahead(f: Callable[..., Any], moving: tuple[int, ...], compiled: Any) -> Call
             out = f(*replaced(xs, moving, ms))
             ys = tree.leaves(out)
             results[:] = [k for k, y in enumerate(ys) if aval(y).dtype.kind in INEXACT]
-            return [ys[k] for k in results], out
+            return [ys[k] for k in results] or [0.0], out
 
         ys, pull, out = vjp(values, *(xs[i] for i in moving), has_aux=True)
         if not results or not any(map(is_recorded, xs)):

@@ -15,7 +15,7 @@ from ..core import Tracer, refuse_finished
 from ..errors import DtypeError, TracerConversionError, describe, name_of
 from ..graph import Const
 from .auto import Auto
-from .cupy.recording import DevicePath
+from .cupy.recording import REFUSALS, DevicePath
 from .cupy.segments import DeviceSegment, device_options
 from .lowering import constants_of
 from .native import native_options
@@ -239,8 +239,11 @@ class Spec:
         )
         try:
             recording, result = record(self.f, call)
-        except TracerConversionError:
-            if not call.opened:
+        except REFUSALS as e:
+            if call.library is not None and not self.strict:
+                self._run_as_written(e)
+                return self.f(*args, **kwargs)
+            if not call.opened or not isinstance(e, TracerConversionError):
                 raise
             # Here it asks for the values of an array that it captures, as it may.
             call = Signature(self.f, args, kwargs, self.signature.names_of_static, False)
@@ -255,6 +258,16 @@ class Spec:
                 # function at each call, or a library rounds otherwise in another memory order.
                 self.full = True
         return result
+
+    def _run_as_written(self, e: Any) -> None:
+        """Say, once, that the other paths of a function of CuPy's arrays aren't compiled."""
+        self.full = True
+        warnings.warn(
+            f"{e.wanted}\n  It got: {e.came}; the paths that are not compiled yet run as they are "
+            f"written.\n  To do: {e.to_do}",
+            RuntimeWarning,
+            stacklevel=4,
+        )
 
     def _refuse(self) -> None:
         """Say, once, that there are too many paths."""

@@ -224,8 +224,7 @@ def _recorded(
     read = {a for e in trace.equations for a in e.operands}
     read.update(y.slot for y in outs if isinstance(y, Tracer) and y.owner is trace)
     held = [(x, y) for x, y in found.values() if y.slot in read]
-    graph, captured = explicit(trace, fn, tracers + [y for _, y in held], outs, structure)
-    return graph, [x for x, _ in held] + captured
+    return explicit(trace, fn, tracers, outs, structure, held)
 
 
 def check_leaf(y: Any, path: Any, name: str, fn: Any) -> None:

@@ -186,7 +186,7 @@ class Machine:
             module.verify()
         except RuntimeError as error:
             raise NativeRefused(f"LLVM can't read the program: {error}") from error
-        if plain:
+        if plain and level:
             tuning = llvm.create_pipeline_tuning_options(speed_level=level)
             tuning.loop_vectorization = level > 1
             tuning.slp_vectorization = tuning.loop_unrolling = False

@@ -2,7 +2,7 @@
 
 All begin with ``x = n * log(2) + r``, ``|r| <= log(2) / 2``, in two parts (Cody & Waite, *Software
 Manual for the Elementary Functions*, 1980, chapter 6), and a polynomial for exp(r). Functions
-near whose zeros the difference from 1 counts (expm1, sinh, tanh) work with ``exp(r) - 1`` as a sum
+near whose zeros the difference from 1 counts (expm1, sinh) work with ``exp(r) - 1`` as a sum
 of two numbers, by the error-free sums of Dekker (*Numerische Mathematik* 18, 1971).
 """
 
@@ -129,15 +129,15 @@ def cosh(x: Value) -> Value:
 
 
 def tanh(x: Value) -> Value:
-    """``e / (e + 2)`` with ``e = exp(2 * |x|) - 1``, the quotient of two sums of two."""
-    a = clamped(abs(x), 0.0, 22.0)
-    high, low = expm1_half(reduced(a * 2.0))
-    below, error = two_sum(high, high.body.constant(1.0, "f64"))
-    inverse = 1.0 / below
-    y = high * inverse
-    rest = fma(-y, below, high) + (low - y * (error + low))
-    y = fma(rest, inverse, y)
-    return (a < 2.0**-28).where(a, y).signed_as(x)
+    """``h / (h + 1)`` with ``h = (exp(2 * |x|) - 1) / 2``; what rounding adds to ``h + 1`` goes."""
+    a = abs(x)
+    e = reduced((a > 22.0).where(22.0, a) * 2.0)
+    half = ((e.t.bits() + (BIAS - 1)) << 52).bits()
+    h = fma(half, e.above, fma(half, e.high, half - 0.5))
+    total = h + 1.0
+    error = h - (total - 1.0)  # of the sum, and exact, as long as h isn't the larger
+    y = h / total
+    return fma(-y, (h > 1.0).where(0.0, error), y).signed_as(x)
 
 
 def expit(x: Value) -> Value:
