@@ -28,7 +28,7 @@ PLAIN = np.zeros((3, 3))
         (lambda x: x.sort(), r"x\.sort(.|\n)*np\.sort\(x\)"),
         (lambda x: x.partition(1), r"x\.partition(.|\n)*np\.partition"),
         (lambda x: x.resize(3), r"x\.resize(.|\n)*np\.resize"),
-        (lambda x: x.put([0], 1.0), r"x\.put(.|\n)*x\.at\[i\]\.set\(v\)"),
+        (lambda x: x.put([0], 1.0), r"x\.put(.|\n)*fgrad\.at\(x\)\[i\]\.set\(v\)"),
         (lambda x: x.tolist(), "list of Python numbers"),
         (lambda x: x[0, 0].item(), "Python float"),
         (lambda x: x.view(np.int64), r"x\.view(.|\n)*x\.astype\(dtype\)"),

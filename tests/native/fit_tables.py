@@ -46,7 +46,7 @@ def interpolant(f: Function, low: Any, high: Any, degree: int) -> tuple[list[Any
             for k in range(1, len(found) + 1)
         ]
     grid = [low + (high - low) * (2 * i + 1) / 400 for i in range(200)]
-    return found, max(abs(mpmath.polyval(found[::-1], x) - f(x)) for x in grid)
+    return found, max(abs(sum(c * x**k for k, c in enumerate(found)) - f(x)) for x in grid)
 
 
 def single(x: Any) -> float:
