@@ -23,7 +23,7 @@ def found(request: pytest.FixtureRequest) -> dict[str, list[int]]:
     if request.param == "pyright":
         started = subprocess.run([sys.executable, "-m", "pyright", "--version"], check=False)
         if started.returncode:
-            pytest.skip("pyright has to be fetched from npm's registry, which didn't answer")
+            pytest.skip("pyright doesn't start")
     options = (
         ["--strict", "--follow-imports=silent", "--no-error-summary"]
         if request.param == "mypy"
