@@ -272,7 +272,7 @@ def _backward(
 ) -> list[Any]:
     avals = answers_of(next(iter(params.values())))
     results, moving = inexact(avals), inexact(operands[1:])
-    gs = [g[k] if k in g else zeros(avals[k]) for k in results]
+    gs = [g[k] if k in g else zeros(avals[k], [*g.values()]) for k in results]
     pullback, *kept = residuals
     if not results or not moving:
         return [None] * len(active)

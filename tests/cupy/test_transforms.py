@@ -12,6 +12,7 @@ from fgrad import tree
 
 from . import laws
 from .array import ndarray
+from .library import LIBRARY
 from .traffic import counted
 
 X = np.arange(1.0, 7.0).reshape(2, 3) / 4
@@ -136,3 +137,19 @@ def test_a_compiled_function_serves_both_devices(cupy):
 def test_a_compiled_function_is_transformed(cupy, transform):
     compiled = transform(fgrad.jit(f))
     laws.close(laws.back(compiled(cupy.asarray(X))), transform(f)(X), "jit inside")
+
+
+@pytest.mark.parametrize("which", [True, False])
+def test_a_branchs_result_that_nobody_reads_has_zeros_of_the_device(which):
+    def first(x, y):
+        condition = np.sum(x) > 0 if which else np.sum(x) < 0
+        a, _ = fgrad.cond(condition, lambda x, y: (x * y, x + y), lambda x, y: (y, x), x, y)
+        return np.sum(a * a)
+
+    xs = np.arange(3.0), np.full(3, 2.0)
+    there = [LIBRARY.asarray(x) for x in xs]
+    recorded = fgrad.make_graph(first)(*there)  # in which the branch is one operation
+    got = fgrad.grad(recorded, (0, 1))(*there)
+    for found, wanted in zip(got, fgrad.grad(first, (0, 1))(*xs), strict=True):
+        assert isinstance(found, ndarray)
+        np.testing.assert_array_equal(found.get(), wanted)
