@@ -1,14 +1,14 @@
-"""A GRU and a transformer of characters: a training step by `fgrad.jit`, and by torch.
+"""A GRU, an LSTM and a transformer of characters: a training step by `fgrad.jit`, and by torch.
 
     python benchmarks/sequence_models.py
     python benchmarks/sequence_models.py --only gru --batch 128 --seconds 60
 
 Both start from the same parameters, in float32, on one thread and in one process; losses and
-gradients are compared before anything is timed. Torch runs its own modules, eagerly: `nn.GRU`, and
-`nn.TransformerEncoder`, whose attention is one fused operation; and its fused Adam. The sizes are
-those of `examples/char_rnn.py` and `examples/transformer.py`. Three rows for each model tell where
-the time goes: the loss alone, the loss and its gradient, and the whole step (with the norm of the
-gradient clipped, and Adam).
+gradients are compared before anything is timed. Torch runs its own modules, eagerly: `nn.GRU`,
+`nn.LSTM`, and `nn.TransformerEncoder`, whose attention is one fused operation; and its fused Adam,
+beside which ours has all parameters as one vector. The sizes are those of `examples/char_rnn.py`
+and `examples/transformer.py`. Three rows for each model tell where the time goes: the loss alone,
+the loss and its gradient, and the whole step (with the norm of the gradient clipped, and Adam).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ import fgrad  # noqa: E402
 import fgrad_nn as nn  # noqa: E402
 from fgrad import random, tree  # noqa: E402
 
-VOCABULARY, LENGTH, BATCH = 60, 64, 32
+VOCABULARY, LENGTH, BATCH, UNITS = 60, 64, 32, 128
+SECOND_BIAS = "recurrent.bias_hh_l0"
 RATE, CLIP = 1e-3, 1.0
 TOLERANCE = 1e-4  # of gradients in float32, relative to the greatest number of each array
 
@@ -44,32 +45,42 @@ class Model(NamedTuple):
     """From our parameters, or gradients, to arrays by torch's names."""
 
 
-# ---------------------------------------------------------------- the GRU
+# ---------------------------------------------------------------- the recurrent networks
 class Recurrent(torch.nn.Module):
-    """Embedding, GRU, scores."""
+    """Embedding, GRU or LSTM, scores."""
 
-    def __init__(self) -> None:
+    def __init__(self, layer: Any) -> None:
         super().__init__()
         self.embedding = torch.nn.Embedding(VOCABULARY, 32)
-        self.gru = torch.nn.GRU(32, 128, batch_first=True)
-        self.out = torch.nn.Linear(128, VOCABULARY)
+        self.recurrent = layer(32, UNITS, batch_first=True)
+        self.out = torch.nn.Linear(UNITS, VOCABULARY)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.out(self.gru(self.embedding(x))[0])
+        return self.out(self.recurrent(self.embedding(x))[0])
 
 
 def recurrent_names(params: Any) -> dict[str, Any]:
-    gru = params["gru"]
-    # torch has a second bias for r and z, too, which adds nothing; its gradient equals the first's
-    second = np.concatenate([0 * gru["bias"][:256], gru["recurrent_bias"]])
+    layer = params["recurrent"]
+    # torch has a second bias for all gates, which adds nothing but in the GRU's candidate; its
+    # gradient equals the first's
+    second = 0 * layer["bias"]
+    if "recurrent_bias" in layer:
+        second = np.concatenate([second[: 2 * UNITS], layer["recurrent_bias"]])
     return {
         "embedding.weight": params["embedding"]["weight"],
-        "gru.weight_ih_l0": gru["weight"].T,
-        "gru.weight_hh_l0": gru["recurrent_weight"].T,
-        "gru.bias_ih_l0": gru["bias"],
-        "gru.bias_hh_l0": second,
+        "recurrent.weight_ih_l0": layer["weight"].T,
+        "recurrent.weight_hh_l0": layer["recurrent_weight"].T,
+        "recurrent.bias_ih_l0": layer["bias"],
+        SECOND_BIAS: second,
         **linear("out", params["out"]),
     }
+
+
+def recurrent_model(ours: Any, theirs: Any) -> Model:
+    net = nn.serial(
+        embedding=nn.embedding(VOCABULARY, 32), recurrent=ours(UNITS), out=nn.dense(VOCABULARY)
+    )
+    return Model(net, lambda: Recurrent(theirs), recurrent_names)
 
 
 def linear(name: str, params: Any) -> dict[str, Any]:
@@ -122,12 +133,8 @@ def transformer_names(params: Any) -> dict[str, Any]:
 
 
 MODELS = {
-    "gru": Model(
-        nn.serial(
-            embedding=nn.embedding(VOCABULARY, 32), gru=nn.gru(128), out=nn.dense(VOCABULARY)
-        ),
-        Recurrent, recurrent_names,
-    ),
+    "gru": recurrent_model(nn.gru, torch.nn.GRU),
+    "lstm": recurrent_model(nn.lstm, torch.nn.LSTM),
     "transformer": Model(
         nn.serial(
             embedding=nn.embedding(VOCABULARY, 64), positions=nn.learned_positions(LENGTH),
@@ -144,7 +151,7 @@ Calls = dict[str, Callable[[], Any]]
 
 def ours(net: Any, params: Any, x: Any, y: Any) -> Calls:
     """The loss, its gradient and a step, by `fgrad.jit`."""
-    optimizer = nn.chain(nn.clip_by_global_norm(CLIP), nn.adam(RATE))
+    optimizer = nn.optimizers.flatten(nn.chain(nn.clip_by_global_norm(CLIP), nn.adam(RATE)))
     state = optimizer.init(params)
 
     def loss(params: Any, x: Any, y: Any) -> Any:
@@ -200,8 +207,9 @@ def check(model: Model, mine: Calls, module: torch.nn.Module, theirs: Calls) -> 
     expected = theirs["gradient"]().item()
     measure.check([mine["loss"](), value], [theirs["loss"]().item(), expected], TOLERANCE)
     named = model.names(gradient)
-    if "gru.bias_hh_l0" in named:
-        named["gru.bias_hh_l0"][:256] = named["gru.bias_ih_l0"][:256]
+    if SECOND_BIAS in named:
+        n = 4 * UNITS if module.recurrent.mode == "LSTM" else 2 * UNITS
+        named[SECOND_BIAS][:n] = named["recurrent.bias_ih_l0"][:n]
     for name, parameter in module.named_parameters():
         measure.check(named[name], parameter.grad.numpy(), TOLERANCE)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arrays import INEXACT, is_cupy, ndarray
+from .arrays import INEXACT, is_a, is_cupy, ndarray
 from .core import check_function, is_traceable, refuse_finished
 from .errors import ArgumentError, DtypeError, describe, name_of
 from .moving import check_one_device
@@ -45,7 +45,7 @@ class Selection:
             return ()
         try:
             many = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
-            if any(isinstance(i, bool) for i in many):
+            if any(is_a(i, bool) for i in many):
                 raise TypeError
             return tuple(operator.index(i) for i in many)
         except TypeError:
@@ -104,7 +104,7 @@ class Selection:
         k = self.position
         if 0 <= k < len(args):
             return args[k]
-        chosen = [args[p] if isinstance(p, int) else kwargs[p] for p in self.locate(args, kwargs)]
+        chosen = [kwargs[p] if isinstance(p, str) else args[p] for p in self.locate(args, kwargs)]
         return chosen[0] if self.single else tuple(chosen)
 
     def put(
@@ -117,10 +117,10 @@ class Selection:
         out, keywords = list(args), dict(kwargs)
         places = self.locate(args, kwargs)
         for p, x in zip(places, (new,) if self.single else new, strict=True):
-            if isinstance(p, int):
-                out[p] = x
-            else:
+            if isinstance(p, str):
                 keywords[p] = x
+            else:
+                out[p] = x
         return tuple(out), keywords
 
 
@@ -148,7 +148,7 @@ def check_differentiable(
     for i, (path, x) in enumerate(tree.leaves_with_path(chosen)):
         refuse_finished(x, name)
         dtype = getattr(x, "dtype", None)
-        if dtype is None and isinstance(x, (float, complex)):
+        if dtype is None and is_a(x, (float, complex)):
             dtype = np.result_type(type(x))
         if is_traceable(x) and dtype is not None and dtype.kind in INEXACT:
             if holomorphic and dtype.kind != "c":
@@ -158,7 +158,7 @@ def check_differentiable(
                     "convert it with .astype(complex), or leave holomorphic=False",
                 )
             active.append(i)
-        elif not allow_int or (isinstance(x, ndarray) and not is_traceable(x)):
+        elif not allow_int or (is_a(x, ndarray) and not is_traceable(x)):
             bad.append((path, x))
     if bad:
         listed = [f"{describe(x)}{_at(path)}" for path, x in bad[:4]]
@@ -177,7 +177,7 @@ def _at(path: Any) -> str:
 
 def _ways_out(x: Any, name: str) -> str:
     """What to do about a leaf that has no derivative."""
-    if isinstance(x, ndarray) and not is_traceable(x):
+    if is_a(x, ndarray) and not is_traceable(x):
         return (
             "pass np.asarray(x): fgrad computes with plain arrays, and what a subclass adds is lost"
         )
@@ -198,6 +198,8 @@ def _ways_out(x: Any, name: str) -> str:
 
 #: The usual dtypes, in this machine's byte order.
 _NATIVE = frozenset(map(np.dtype, "fdFD"))
+#: The structure of an argument that is a leaf by itself.
+LEAF = tree.structure(0.0)
 
 
 def open_argument(
@@ -206,7 +208,7 @@ def open_argument(
     """The leaves of a differentiated argument, its structure, and `check_differentiable` of it.
 
     The structure of a plain list of arrays is None: it is its own list of leaves, and finding
-    that out is quicker than flattening it.
+    that out is quicker than flattening it. That of an array by itself is `LEAF`.
     """
     if type(chosen) is list and chosen and not holomorphic:
         for x in chosen:
@@ -214,5 +216,7 @@ def open_argument(
                 break
         else:
             return chosen, None, None
+    elif type(chosen) is ndarray and chosen.dtype in _NATIVE and not holomorphic:
+        return [chosen], LEAF, None
     leaves, structure = tree.flatten(chosen)
     return leaves, structure, check_differentiable(leaves, chosen, name, allow_int, holomorphic)

@@ -96,6 +96,18 @@ def ndim_of(x: Any) -> int:
     return len(getattr(x, "shape", ()))
 
 
+def is_a(x: Any, kinds: type[Any] | tuple[type[Any], ...]) -> bool:
+    """Whether ``x`` itself is of a class, or of one of several.
+
+    `isinstance` goes by what a tracer stands for, so that users' code finds an array where it asks
+    for one. Ours asks for arrays and numbers in this way, which a tracer is not.
+
+    >>> is_a(1.5, (int, float)), is_a(np.ones(2), np.ndarray), is_a(True, int)
+    (True, True, True)
+    """
+    return issubclass(type(x), kinds)
+
+
 def is_array(x: Any) -> bool:
     """Whether ``x`` is an array or a number that fgrad computes with.
 
@@ -104,9 +116,9 @@ def is_array(x: Any) -> bool:
     >>> is_array(np.ma.ones(2))  # of ndarray's subclasses only np.memmap, which adds no meaning
     False
     """
-    if isinstance(x, ndarray):
-        return type(x) is ndarray or isinstance(x, np.memmap)
-    return isinstance(x, (np.generic, *PYTHON_SCALARS)) or is_cupy(x)
+    if issubclass(type(x), ndarray):
+        return type(x) is ndarray or issubclass(type(x), np.memmap)
+    return issubclass(type(x), (np.generic, *PYTHON_SCALARS)) or is_cupy(x)
 
 
 #: The types of which NumPy computes everything: no other library is asked about them.
@@ -155,7 +167,7 @@ def check_operand(x: Any, name: str) -> None:
         return
     if isinstance(x, (list, tuple)):
         to_do = "wrap it in np.array(...), or fgrad.numpy.array(...) where it holds traced values"
-    elif isinstance(x, ndarray):
+    elif issubclass(type(x), ndarray):
         to_do = "pass np.asarray(x): what a subclass adds would be lost"
     elif hasattr(x, "tocsr"):
         to_do = (
@@ -229,7 +241,7 @@ _COUNTING = threading.RLock()
 def lock(x: Any, holds: list[Hold]) -> None:
     """Make an array and the arrays that it is a view of read-only, and note that in ``holds``."""
     with _COUNTING:
-        while isinstance(x, ndarray):
+        while issubclass(type(x), ndarray):
             # The holds are asked before there is one of ours: the last of them may go meanwhile.
             restore = x.flags.writeable or any(
                 h.restore for h in weakref.getweakrefs(x) if type(h) is Hold
@@ -259,7 +271,7 @@ def _let_go(x: Any, hold: Hold) -> None:
         others[0].waiting.extend(hold.waiting)
     elif hold.restore:
         owner = x.base
-        held = _holds(owner, hold) if isinstance(owner, ndarray) else []
+        held = _holds(owner, hold) if issubclass(type(owner), ndarray) else []
         if held:
             held[0].waiting.append(weakref.ref(x))
             return
@@ -285,7 +297,7 @@ def shield(answer: Any, operands: Sequence[Any]) -> Any:
             if answer is x or (
                 # A tracer's own trace has shielded the answer already.
                 answer.base is not None
-                and isinstance(x, (ndarray, np.generic))
+                and issubclass(type(x), (ndarray, np.generic))
                 and np.may_share_memory(answer, x)
             ):
                 answer = answer.view()
@@ -314,7 +326,7 @@ def lockable(x: Any) -> bool:
     Not so if the memory belongs to something else that writes, such as a bytearray or a mapped
     file: ``np.frombuffer(bytearray(8000))``.
     """
-    while isinstance(x.base, ndarray):
+    while issubclass(type(x.base), ndarray):
         x = x.base
     return x.base is None or isinstance(x.base, bytes) or not x.flags.writeable
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arrays import NUMBERS, ndarray, shape_of
+from .arrays import NUMBERS, is_a, ndarray, shape_of
 from .core import is_traceable, refuse_finished
 from .errors import ArgumentError, DtypeError, ShapeError, describe
 
@@ -18,13 +18,13 @@ _FLOAT = np.dtype(float)
 AUTO = 1 << 24
 
 
-def chunk_length(chunk_size: int | str | None, size: int, octets: int, name: str) -> int:
+def chunk_length(chunk_size: Any, size: int, octets: int, name: str) -> int:
     """How many of ``size`` elements, of so many octets each, to compute at once; at least 1."""
     if chunk_size is None:
         return max(size, 1)
     if chunk_size == "auto":
         return max(1, AUTO // max(octets, 1))
-    if isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)):
+    if is_a(chunk_size, bool) or not is_a(chunk_size, (int, np.integer)):
         wrong = True
     else:
         wrong = chunk_size < 1
@@ -50,7 +50,7 @@ def spread(prefix: Any, full: Any, leaves: int, name: str) -> list[int | None]:
             "give one integer for a whole subtree, or a container of the same kind and length",
         ) from None
     for axis in axes:
-        if axis is not None and (isinstance(axis, bool) or not hasattr(axis, "__index__")):
+        if axis is not None and (is_a(axis, bool) or not hasattr(axis, "__index__")):
             raise ArgumentError(
                 f"vmap wants integers or None as the leaves of {name}.",
                 describe(axis),
@@ -86,7 +86,7 @@ def common_length(
         path: gives the path of a leaf, for errors.
         axis_size: the length that the user has named.
     """
-    if axis_size is not None and (not isinstance(axis_size, (int, np.integer)) or axis_size < 0):
+    if axis_size is not None and (not is_a(axis_size, (int, np.integer)) or axis_size < 0):
         raise ArgumentError(
             "vmap wants axis_size as a number of elements.",
             describe(axis_size),

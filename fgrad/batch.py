@@ -56,6 +56,12 @@ class BatchTracer(ArrayTracer):
     __slots__ = ()
     HIDES = True
 
+    @property  # type: ignore[misc]  # mypy wants a setter
+    def __class__(self) -> type[Any]:
+        """That of one element, as a loop over them finds it: of a number, NumPy's scalar."""
+        kind: type[Any] = self.value.__class__
+        return kind if self.ndim or not issubclass(kind, np.ndarray) else self.dtype.type
+
     # What stands below has a batch axis, so it is no Python number and knows its shape and dtype.
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,11 +95,17 @@ def mapped(trace: Trace, value: Any) -> BatchTracer:
 
 
 class Batch(Trace):
-    """The interpreter of vmap."""
+    """The interpreter of vmap.
+
+    Attributes:
+        size: how many elements there are.
+        near: what is mapped, where the axis has a name: arrays made for it are on their device.
+    """
 
     def __init__(self, name: str, fn: Callable[..., Any], size: int) -> None:
         super().__init__(name, fn)
         self.size = size
+        self.near: Sequence[Any] = ()
 
     def tracer(self, value: Any) -> BatchTracer:
         """`mapped`, by this trace."""
@@ -259,6 +271,7 @@ def vmap(
                 if axis_name is None:
                     out = run(trace, f, new_args, new_kwargs)
                 else:
+                    trace.near = fronts
                     out = _run_named(trace, axis_name, f, new_args, new_kwargs)
             finally:
                 trace.finish()

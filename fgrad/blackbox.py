@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import tree
-from .arrays import INEXACT, aval, shape_of
+from .arrays import INEXACT, aval, is_a
 from .core import Params, Primitive, Tracer, bind, full_lower, home
 from .custom_rules import Leaves, jvp_primitive, moving_leaves, vjp_primitive
 from .customized import Call, Custom
@@ -106,7 +106,8 @@ class External(Custom):
                     "result_shape=None",
                     "give external result_shape=, such as np.empty(3) or a pytree of such arrays",
                 )
-            return [np.zeros((0, *shape_of(y)), aval(y).dtype) for y in tree.leaves(self._result)]
+            like = [aval(y) for y in tree.leaves(self._result)]
+            return [home(*xs).zeros((0, *a.shape), a.dtype) for a in like]
         rows = [
             bind(p, [x[i] if b else x for x, b in zip(xs, batched, strict=True)], params)
             for i in range(size)
@@ -178,7 +179,7 @@ def external(
 
 
 def _plain(x: Any) -> Any:
-    return np.asarray(x) if isinstance(x, np.memmap) else x
+    return np.asarray(x) if is_a(x, np.memmap) else x
 
 
 def _array(y: Any) -> Any:
@@ -241,6 +242,6 @@ def _rows(f: Callable[[Leaves], Any], xs: Leaves, ys: Leaves, gs: Leaves) -> lis
             column = _differences(f, xs, [i], [home(xs[i]).asarray(unit)])
             terms = [np.sum(column[k] * g) for k, g in zip(answers, gs, strict=True)]
             numbers.append(total(terms))
-        flat = np.stack(numbers) if numbers else np.zeros(0)
+        flat = np.stack(numbers) if numbers else home(xs[i]).zeros(0)
         out.append(np.reshape(flat, a.shape).astype(a.dtype))
     return out

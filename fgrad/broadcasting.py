@@ -44,7 +44,7 @@ def ones(rows: int, columns: int, dtype: np.dtype[Any]) -> Array:
 
 def cast(g: Array, dtype: np.dtype[Any]) -> Array:
     """The same values in another dtype; of complex values for a real dtype, the real part."""
-    if isinstance(g, PYTHON_SCALARS):
+    if issubclass(type(g), PYTHON_SCALARS):
         g = np.asarray(g)
     if g.dtype is dtype:
         return g

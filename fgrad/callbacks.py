@@ -11,7 +11,7 @@ import numpy as np
 from . import tree
 from .arrays import Aval, aval, shape_of
 from .blackbox import External
-from .core import EFFECTS, Params, Primitive, check_function
+from .core import EFFECTS, Params, Primitive, check_function, home
 from .customized import Call
 from .errors import ArgumentError
 from .tracebacks import boundary
@@ -145,7 +145,9 @@ class Effectful(External):
         def impl(*xs: Any) -> Any:
             when = EFFECTS.get()
             if when == "later":
-                return tuple(np.zeros(a.shape, a.dtype) for a in tree.leaves(self._result))
+                return tuple(
+                    home(*xs).zeros(a.shape, a.dtype) for a in tree.leaves(self._result)
+                )
             if when == "never":
                 raise ArgumentError(
                     f"io_callback wants to call {self.__name__} once; it stands in a loop or a "
@@ -168,5 +170,6 @@ class Effectful(External):
     ) -> Any:
         """One call for each element, in order; for none none."""
         if EFFECTS.get() != "now" or size == 0:
-            return [np.zeros((size, *a.shape), a.dtype) for a in tree.leaves(self._result)]
+            like = tree.leaves(self._result)
+            return [home(*xs).zeros((size, *a.shape), a.dtype) for a in like]
         return super()._loop(p, size, xs, batched, params)

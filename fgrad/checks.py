@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arrays import INEXACT, shape_of
+from .arrays import INEXACT, is_a, shape_of
 from .core import Tracer, is_traceable, refuse_finished
 from .errors import (
     ArgumentError,
@@ -173,7 +173,7 @@ def check_like(t: Any, a: Any, name: str, what: str, path: str, primal: str = "i
             if a.dtype.kind in INEXACT
             else "convert the primal to a float: an integer has no derivative",
         )
-    if not hasattr(t, "dtype") and isinstance(t, complex) and a.dtype.kind != "c":
+    if not hasattr(t, "dtype") and is_a(t, complex) and a.dtype.kind != "c":
         raise DtypeError(
             f"{name} wants a real {what}{where}, as {primal} is.",
             describe(t),

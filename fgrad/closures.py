@@ -23,7 +23,7 @@ import numpy as np
 from . import tree
 from .arrays import aval
 from .batch import BatchTracer
-from .core import Tracer, refuse_finished
+from .core import Tracer, home, refuse_finished
 from .errors import TracerConversionError, name_of
 from .graph import Const, Graph, Var
 from .stage import Stage
@@ -34,7 +34,7 @@ def example(x: Any) -> Any:
     while isinstance(x, Tracer):
         if isinstance(x, BatchTracer):
             batch = example(x.value)
-            return batch[0] if len(batch) else np.ones(x.shape, x.dtype)
+            return batch[0] if len(batch) else home(batch).ones(x.shape, x.dtype)
         x = x.value
     return x
 
@@ -172,7 +172,7 @@ def loop(
 ) -> tuple[Any, ...]:
     """Batch rule of solvers: one call for each element; ``outs`` are avals of the answers."""
     if size == 0:
-        return tuple(np.zeros((0, *a.shape), a.dtype) for a in outs)
+        return tuple(home(*xs).zeros((0, *a.shape), a.dtype) for a in outs)
     rows = [
         call(*(x[i] if b else x for x, b in zip(xs, batched, strict=True))) for i in range(size)
     ]

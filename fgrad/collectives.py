@@ -15,7 +15,7 @@ import numpy as np
 from . import tree
 from .arrays import namespace, shape_of
 from .batch import AXES, Batch
-from .core import Array, Params, Primitive, bind, full_lower, is_traceable
+from .core import Array, Params, Primitive, bind, full_lower, home, is_traceable
 from .errors import ArgumentError, DtypeError, describe
 from .ops.casts import stop_gradient_leaf
 
@@ -139,7 +139,7 @@ def _gather_elsewhere(
 
 
 GATHER = Primitive(
-    "all_gather", lambda x, over: np.array(_repeated(x, over.size)), _gather_jvp, _gather_vjp,
+    "all_gather", lambda x, over: _repeated(x, over.size).copy(), _gather_jvp, _gather_vjp,
     _gather_elsewhere, collect=_gather_over,
 )  # fmt: skip
 
@@ -232,7 +232,7 @@ def pmin(x: Any, axis_name: Hashable) -> Any:
 
 
 def _index(over: Batch) -> Any:
-    return over.tracer(np.arange(over.size))
+    return over.tracer(home(*over.near).arange(over.size))
 
 
 def axis_index(axis_name: Hashable) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arrays import aval, shape_of
+from .arrays import aval, is_a, shape_of
 from .checks import say
 from .control import map as map_
 from .core import Params, Primitive, Tracer, bind, home, is_traceable, rerun
@@ -236,7 +236,7 @@ def _checked(call: Call, out: Any, size: int) -> list[Any]:
     ys = []
     for (path, y), mark in zip(tree.leaves_with_path(result), flags, strict=True):
         where = f" at {tree.path_str(path)}" if path else ""
-        if not isinstance(mark, (bool, np.bool_)):
+        if not is_a(mark, (bool, np.bool_)):
             raise DtypeError(
                 f"The batch rule of {call.name} wants True or False as its second result{where}.",
                 describe(mark),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from . import tree
-from .arrays import INEXACT, PYTHON_SCALARS, aval, shape_of
+from .arrays import INEXACT, PYTHON_SCALARS, aval, is_a, shape_of
 from .checks import check_like, say
 from .core import Primitive, Tracer, bind, check_function, full_lower, home, is_traceable
 from .errors import ArgumentError, DtypeError, TracerConversionError, describe
@@ -205,7 +205,7 @@ class Call:
     def _like(self, t: Any, x: Any, what: str, path: str) -> Any:
         """A tangent or cotangent that is like its primal, from a rule."""
         a = aval(x)
-        if isinstance(full_lower(x), PYTHON_SCALARS) and hasattr(t, "dtype"):
+        if is_a(full_lower(x), PYTHON_SCALARS) and hasattr(t, "dtype"):
             t = t if t.dtype == a.dtype else t.astype(a.dtype)
         check_like(t, a, f"{self.name}, with its custom rule,", what, path)
         return t

@@ -14,12 +14,13 @@ import numpy as np
 from numpy import float64
 
 from . import tree
-from .arguments import Selection, check_differentiable, open_argument
-from .arrays import INEXACT, aval, is_cupy, ndarray
+from .arguments import LEAF, Selection, check_differentiable, open_argument
+from .arrays import INEXACT, aval, is_a, is_cupy, ndarray
 from .checks import check_arrays, check_like, check_scalar, check_tuples, explain, pair, run
 from .core import P, R, Tracer, check_function, watcher
 from .errors import ArgumentError, name_of
 from .forward import JvpTracer, Pushforward
+from .kinds import alike, with_dtype, zero_like
 from .reverse import Tape, TapeTracer
 from .surface import filled, lower, lower_aux, one_like, surface
 from .tracebacks import boundary
@@ -119,7 +120,7 @@ def gradient(
             if tape.holds:
                 tape.release()
         if active is None:
-            grads = surface(leaves, cts, plain=structure is None)
+            grads = surface(leaves, cts, plain=structure is None or structure is LEAF)
         else:
             cts = surface([leaves[i] for i in active], cts)
             grads = filled([None] * len(leaves), active, cts)
@@ -208,6 +209,7 @@ class Pullback:
         for path, g, (slot, a) in zip(self._out_structure.accessors(), gs, self._outs, strict=True):
             if a.dtype.kind in INEXACT:  # whatever stands for an integer has no effect
                 check_like(g, a, name, "cotangent", tree.path_str(path), "the result")
+                g = with_dtype(a, g)
             if slot is not None:
                 pairs.append((slot, g))
         cts = self._tape.backward(pairs, free=False)
@@ -367,10 +369,10 @@ def _tangents(name: str, primals: Any, tangents: Any, leaves: Sequence[Any]) -> 
         tree.structure(primals), [None if t is None else x for x, t in zip(leaves, ts, strict=True)]
     )
     check_differentiable(tree.leaves(moving), moving, name)
-    for (path, x), t in zip(tree.leaves_with_path(primals), ts, strict=True):
-        if t is None:
-            continue
-        check_like(t, aval(x), name, "tangent", tree.path_str(path))
+    for k, (path, x) in enumerate(tree.leaves_with_path(primals)):
+        if ts[k] is not None:
+            check_like(ts[k], aval(x), name, "tangent", tree.path_str(path))
+            ts[k] = with_dtype(x, ts[k])
     return ts
 
 
@@ -381,11 +383,11 @@ def _fresh_tangents(trace: Any, outs: Sequence[Any], tangents: Any) -> list[Any]
     for y in outs:
         t, y = (y.slot, y.value) if type(y) is JvpTracer and y.owner is trace else (None, y)
         if t is None:
-            t = np.zeros_like(y) if hasattr(y, "dtype") else type(y)(0)
+            t = zero_like(y)
         elif isinstance(t, Tracer) or isinstance(y, Tracer):
-            pass
+            t = alike(y, t)
         elif not hasattr(y, "dtype"):
-            t = complex(t) if isinstance(t, complex) else float(t)
+            t = complex(t) if is_a(t, complex) else float(t)
         elif is_cupy(y):
             t = t.copy() if t.base is not None or id(t) in ids else t
         elif type(y) is not ndarray:

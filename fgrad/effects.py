@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arrays import PYTHON_SCALARS, is_array
+from .arrays import PYTHON_SCALARS, is_a, is_array
 from .core import EFFECTS, Params, Primitive, Tracer, bind
 
 #: The length of a mapped axis, and which operands have it in front.
@@ -70,7 +70,7 @@ def perform(p: Primitive, do: Callable[..., None], name: str, x: Any) -> None:
 
 def own(x: Any) -> Any:
     """A copy of an array, which the receiver may keep or change."""
-    return x.copy() if is_array(x) and not isinstance(x, (np.generic, *PYTHON_SCALARS)) else x
+    return x.copy() if is_array(x) and not is_a(x, (np.generic, *PYTHON_SCALARS)) else x
 
 
 def declare(name: str) -> Primitive:

@@ -141,7 +141,9 @@ def describe(x: Any) -> str:
         return "None"
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         # Tracers and what stands for an array are arrays to the reader; a subclass is what it is.
-        plain = type(x) is np.ndarray or isinstance(x, np.generic) or not hasattr(x, "__array__")
+        plain = (
+            type(x) is np.ndarray or issubclass(type(x), np.generic) or not hasattr(x, "__array__")
+        )
         noun = "array" if plain or hasattr(x, "slot") else type(x).__name__
         return f"{article(str(x.dtype))} {x.dtype} {noun} of shape {tuple(x.shape)}"
     text = " ".join(repr(x).split())

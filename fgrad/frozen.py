@@ -283,7 +283,7 @@ def freeze(tree: Any) -> Any:
 
 
 def _freeze_leaf(x: Any) -> Any:
-    if not isinstance(x, np.ndarray) or (x.flags.owndata and not x.flags.writeable):
+    if not issubclass(type(x), np.ndarray) or (x.flags.owndata and not x.flags.writeable):
         return x
     x = x.copy(order="K")
     x.flags.writeable = False
@@ -297,7 +297,7 @@ def thaw(tree: Any) -> Any:
     """
     children, level = one_level(tree)
     if level.is_leaf():
-        return tree.copy(order="K") if isinstance(tree, np.ndarray) else tree
+        return tree.copy(order="K") if issubclass(type(tree), np.ndarray) else tree
     children = [thaw(child) for child in children]
     if level.type is FrozenDict:
         return dict(zip(level.entries(), children, strict=True))
@@ -383,7 +383,7 @@ def _index(key: Any, steps: list[optree.PyTreeEntry]) -> int | None:
     for i, step in enumerate(steps):
         if step.entry == key or getattr(step, "field", _MISSING) == key:
             return i
-    from_end = isinstance(key, int) and -len(steps) <= key < 0
+    from_end = issubclass(type(key), int) and -len(steps) <= key < 0
     if from_end and not isinstance(steps[0], optree.MappingEntry | optree.GetAttrEntry):
         return int(key) + len(steps)
     return None

@@ -17,13 +17,14 @@ import numpy as np
 
 from . import tree
 from .arguments import Selection, check_differentiable
-from .arrays import Aval, aval, shape_of
+from .arrays import Aval, aval, is_a, shape_of
 from .axes import chunk_length
 from .batch import BatchTracer, vmap
 from .checks import pair
-from .core import R, Refusing, home, watcher
+from .core import R, Refusing, Tracer, home, watcher
 from .derivatives import pull_back, push_forward
 from .errors import DtypeError, describe, name_of
+from .kinds import alike
 from .tracebacks import boundary
 
 #: Function -> which way its derivatives take.
@@ -183,10 +184,8 @@ def _units(avals: Sequence[Aval], first: int, last: int, host: Any) -> list[Any]
     """Some unit vectors of a list of arrays, stacked along a new first axis."""
     out = []
     for a, (start, stop) in zip(avals, _segments(avals), strict=True):
-        unit = np.zeros((last - first, stop - start), a.dtype)
-        ones = np.arange(max(start, first), max(min(stop, last), first))
-        unit[ones - first, ones - start] = 1
-        out.append(host.asarray(unit.reshape((last - first, *a.shape))))
+        unit = host.eye(last - first, stop - start, first - start, a.dtype)
+        out.append(unit.reshape((last - first, *a.shape)))
     return out
 
 
@@ -197,9 +196,11 @@ def _finish(block: Any, a: Aval, x: Any) -> Any:
         dtype = np.result_type(dtype, np.complex64)
     if block.dtype != dtype:
         block = block.astype(dtype)
-    if isinstance(block, np.ndarray):
-        if block.shape == () and not isinstance(x, np.ndarray):
-            return type(x)(block) if isinstance(x, (float, complex)) else block[()]
+    if isinstance(x, Tracer) or isinstance(block, Tracer):
+        return alike(x, block) if block.shape == () and dtype == a.dtype else block
+    if is_a(block, np.ndarray):
+        if block.shape == () and not is_a(x, np.ndarray):
+            return type(x)(block) if is_a(x, (float, complex)) else block[()]
         return block if block.base is None else block.copy()
     return block
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import NATIVE, library, ndarray
+from .arrays import NATIVE, is_a, library, ndarray
 from .errors import DtypeError, NoRuleError, describe
 
 #: Who looks at what other libraries compute, ``look(name, operands, params, answer)``; None for
@@ -125,7 +125,7 @@ def refuse_elsewhere(name: str, args: Sequence[Any], cause: Exception) -> None:
 
 def refuse_mixed(name: str, operands: Sequence[Any], cause: Exception) -> None:
     """Say that an operation failed because its operands are on several devices."""
-    if any(isinstance(x, ndarray) for x in operands):
+    if any(is_a(x, ndarray) for x in operands):
         raise DtypeError(
             f"`{name}` wants arrays of one library.",
             ", ".join(describe(x) for x in operands),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arrays import INEXACT, PYTHON_SCALARS, aval, shape_of
+from .arrays import INEXACT, PYTHON_SCALARS, aval, is_a, shape_of
 from .checks import check_like, pair
 from .core import Refusing, check_function, home, rerun, watcher
 from .derivatives import pull_back, push_forward
@@ -67,7 +67,7 @@ def _known(x: Any) -> Any:
 
 
 def _array(x: Any) -> Any:
-    return np.asarray(x) if isinstance(x, PYTHON_SCALARS) else x
+    return np.asarray(x) if is_a(x, PYTHON_SCALARS) else x
 
 
 @boundary

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from optree import _C
 
-from .arrays import is_cupy, namespace, ndarray
+from .arrays import is_a, is_cupy, namespace, ndarray
 from .errors import ArgumentError, DtypeError, describe
 from .frozen import NAMESPACE, at
 
@@ -33,7 +33,7 @@ def to_device(tree: Any, like: Any) -> Any:
         DtypeError: CuPy has no arrays of a leaf's dtype.
     """
     host = like if isinstance(like, types.ModuleType) else None
-    if host is None and (is_cupy(like) or isinstance(like, (ndarray, np.generic))):
+    if host is None and (is_cupy(like) or is_a(like, (ndarray, np.generic))):
         host = namespace(like)
     if host is None or not hasattr(host, "ndarray"):
         raise ArgumentError(
@@ -46,7 +46,7 @@ def to_device(tree: Any, like: Any) -> Any:
     leaves, structure = _C.flatten(tree, None, False, NAMESPACE)
     new = []
     for i, x in enumerate(leaves):
-        if isinstance(x, (ndarray, np.generic)):
+        if is_a(x, (ndarray, np.generic)):
             try:
                 x = host.asarray(x)
             except ValueError:
@@ -85,7 +85,7 @@ def check_one_device(tree: Any, name: str) -> None:
     """
     leaves, structure = _C.flatten(tree, None, False, NAMESPACE)
     there = next((i for i, x in enumerate(leaves) if is_cupy(x)), None)
-    here = next((i for i, x in enumerate(leaves) if isinstance(x, ndarray)), None)
+    here = next((i for i, x in enumerate(leaves) if is_a(x, ndarray)), None)
     if there is not None and here is not None:
         paths = structure.accessors()
         raise DtypeError(

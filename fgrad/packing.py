@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arrays import INEXACT, PYTHON_SCALARS, shape_of
+from .arrays import INEXACT, PYTHON_SCALARS, is_a, shape_of
 from .core import Tracer, is_traceable
 from .errors import DtypeError, ShapeError, describe
 
@@ -106,7 +106,7 @@ class Packing:
                 x = complex(x) if dtype.kind == "c" else float(x)
             elif not isinstance(x, Tracer) and x.ndim == 0 and issubclass(kind, np.generic):
                 x = x[()]
-            out.append(np.array(x) if isinstance(x, np.ndarray) and x.base is not None else x)
+            out.append(np.array(x) if is_a(x, np.ndarray) and x.base is not None else x)
         return tree.unflatten(structure, out)
 
     def like(self, out: Any, what: str) -> Any:
@@ -146,4 +146,4 @@ def _as_complex(y: Any, dtype: np.dtype[Any]) -> Any:
 def _shaped(x: Any, shape: tuple[int, ...]) -> Any:
     """An array with its last axis in another shape."""
     new = np.reshape(x, (*shape_of(x)[:-1], *shape))
-    return new[()] if isinstance(new, np.ndarray) and new.ndim == 0 else new
+    return new[()] if is_a(new, np.ndarray) and new.ndim == 0 else new

@@ -240,22 +240,33 @@ def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
 
 
 def _array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    if func is not np.mean or kwargs or len(args) != 1:
+    total = func is np.sum
+    if not (total or func is np.mean) or kwargs or len(args) != 1:
         return ArrayTracer.__array_function__(self, func, types, args, kwargs)
     tape, a = self.owner, self.value
     nodes = tape.nodes
     if type(a) is BatchTracer:
-        return tape.unary(_MEAN, self, ALL[a.ndim])
+        return tape.unary(_SUM if total else _MEAN, self, ALL[a.ndim])
     if nodes is None or type(a) is not ndarray or a.dtype.char not in "fd" or not a.size:
         return ArrayTracer.__array_function__(self, func, types, args, kwargs)
     out = TapeTracer()
-    out.owner, out.value, out.slot = tape, _add_up(a, None) / a.size, len(nodes)
-    nodes.append((self.slot, UNARY, _pull_mean, None, None, aval(a), None))
+    ans = _add_up(a, None)
+    out.owner, out.value, out.slot = tape, ans if total else ans / a.size, len(nodes)
+    pull = _pull_sum if total else _pull_mean
+    nodes.append((self.slot, UNARY, pull, None, None, aval(a), None))
     return out
 
 
 _add_up = np.add.reduce
-_MEAN = PRIMITIVES["mean"]
+_MEAN, _SUM = PRIMITIVES["mean"], PRIMITIVES["sum"]
+
+
+def _pull_sum(g: Any, ans: Any, x: Any) -> Any:
+    if type(g) is not float64 and type(g) is not float32:
+        return spread(g, x, (), True)
+    out = empty(x.shape, x.dtype)
+    out.fill(g)
+    return out
 
 
 def _pull_mean(g: Any, ans: Any, x: Any) -> Any:
@@ -272,16 +283,21 @@ _BASIC = frozenset((int, slice, type(None), type(...)))
 def _getitem(self: Any, index: Any) -> Any:
     tape, a = self.owner, self.value
     nodes = tape.nodes
-    spec = index if type(index) is tuple else (index,)
-    if nodes is None or type(a) is not ndarray or not _BASIC.issuperset(map(type, spec)):
+    if type(index) is slice:
+        spec: Any = (index,)
+    else:
+        spec = index if type(index) is tuple else (index,)
+        if not _BASIC.issuperset(map(type, spec)):
+            return ArrayTracer.__getitem__(self, index)
+    if nodes is None or type(a) is not ndarray:
         return ArrayTracer.__getitem__(self, index)
     out = TapeTracer()
     out.owner, out.value, out.slot = tape, a[spec], len(nodes)
-    nodes.append((self.slot, LINEAR, _GETITEM.pull[0], None, None, aval(a), {"spec": spec}))
+    nodes.append((self.slot, LINEAR, _pull_getitem, None, None, aval(a), {"spec": spec}))
     return out
 
 
-_GETITEM = PRIMITIVES["getitem"]
+_pull_getitem = PRIMITIVES["getitem"].pull[0]
 
 
 def _transposed(self: Any) -> Any:

@@ -117,7 +117,7 @@ class Tape(Trace):
         a = x.value
         pull: Any = p.pull[0]
         keep = p.keep[0]
-        if type(a) is ndarray or isinstance(a, np.generic):
+        if type(a) is ndarray or issubclass(type(a), np.generic):
             ans = p.impl(a, **params) if params else p.impl(a)
             if a.dtype is not ans.dtype:
                 pull = partial(fitted, pull, a.shape, a.dtype)
@@ -298,7 +298,7 @@ class Tape(Trace):
                 self.held[id(x)] = (x, digest(x))
                 lock(x, self.holds)
             return x
-        if x is None or isinstance(x, PYTHON_SCALARS):
+        if x is None or issubclass(type(x), PYTHON_SCALARS):
             return x
         if is_cupy(x):  # an answer, as a leaf's own copy, is nobody else's
             return x if answer else x.copy()
@@ -312,7 +312,7 @@ class Tape(Trace):
             y = type(x)()
             y.owner, y.slot, y.value = x.owner, self.keep(x.slot), self.keep(x.value)
             return y
-        return self.keep(x.view(ndarray)) if isinstance(x, ndarray) else x
+        return self.keep(x.view(ndarray)) if issubclass(type(x), ndarray) else x
 
     def keep_all(self, residuals: Any) -> Any:
         """`keep` for each array of a list, and anything else as it is."""

@@ -290,7 +290,7 @@ def primitive(
     fn: Callable[..., Any],
     *,
     jvp: Callable[..., Any],
-    vjp: Sequence[Callable[..., Any] | None],
+    vjp: Sequence[Callable[..., Any] | None] | Callable[..., Any],
     batch: Callable[..., Any] = leading,
     impl: Callable[..., Any] | None = None,
     name: str | None = None,
@@ -305,7 +305,8 @@ def primitive(
         jvp: ``jvp(ts, ans, *operands, **params)``: the tangent of the answer; ``ts`` holds a
             tangent or None for each operand.
         vjp: for each operand, ``(g, ans, *operands, **params)``, its cotangent; None where it
-            has none. What no rule reads isn't kept.
+            has none; or one function of these for the tuple of all cotangents. What no rule
+            reads isn't kept.
         several: the answer is a tuple; then so are its tangent and ``g``.
         choose: ``choose(ans, t)``, of all answers that are as good as ``ans`` that whose
             derivative is known; t is the tangent of the one operand, None in reverse mode.
@@ -319,15 +320,18 @@ def primitive(
         def backward(
             active: Sequence[int], g: Array, ans: Array, xs: Sequence[Any], params: Params
         ) -> list[Any]:
+            if callable(vjp):
+                cts = vjp(g, ans, *xs, **params)
+                return [cts[i] for i in active]
             rules = [vjp[i] for i in active]
             return [None if r is None else r(g, ans, *xs, **params) for r in rules]
 
-        for rule in vjp:
+        for rule in () if callable(vjp) else vjp:
             _check_takes(rule, 2 + len(vjp), name or name_of_function(fn))
-        reading = [reads(r)[1:] if r else None for r in vjp]
+        reading = [reads(r)[1:] if r else None for r in ((vjp,) if callable(vjp) else vjp)]
 
         def needs(i: int, k: int) -> bool:
-            row = reading[i]
+            row = reading[0 if callable(vjp) else i]
             return row is not None and row[k + 1]
 
         def both(xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import INEXACT, PYTHON_SCALARS, aval, check_operand, ndarray, shield, strong
+from .arrays import INEXACT, PYTHON_SCALARS, aval, check_operand, is_a, ndarray, shield, strong
 from .core import PRIMITIVES, Params, Primitive, Trace, Tracer, bind, refuse_captured, rerun
 from .rules import cast
 from .tracer import ArrayTracer
@@ -186,16 +186,16 @@ class Taylor(Trace):
     def _key(self, x: Any) -> Any:
         if type(x) is TaylorTracer and x.owner is self:
             return id(x.slot)
-        if isinstance(x, (ndarray, np.generic)) and x.nbytes <= SMALL:
+        if is_a(x, (ndarray, np.generic)) and x.nbytes <= SMALL:
             return x.shape, x.dtype, x.tobytes()
-        return (type(x), repr(x)) if isinstance(x, PYTHON_SCALARS) else id(x)
+        return (type(x), repr(x)) if is_a(x, PYTHON_SCALARS) else id(x)
 
 
 def _fixed(v: Any) -> Any:
     """What is the same for equal params."""
     if isinstance(v, tuple):
         return tuple(map(_fixed, v))
-    plain = v is None or isinstance(v, (str, *PYTHON_SCALARS))
+    plain = v is None or is_a(v, (str, *PYTHON_SCALARS))
     return (type(v), repr(v)) if plain else id(v)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arrays import PYTHON_SCALARS, aval
+from .arrays import PYTHON_SCALARS, aval, is_a
 from .batch import Batch, BatchTracer
 from .checks import run, say
 from .core import check_function, effects, is_traceable, refuse_finished
@@ -145,7 +145,7 @@ def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 def _stand_in(trace: Batch, x: Any, path: Any) -> Any:
     """A value that stands for any of a shape and dtype."""
     refuse_finished(x, "eval_shape")
-    if isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic):
+    if is_a(x, PYTHON_SCALARS) and not is_a(x, np.generic):
         return x
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
     if not isinstance(shape, tuple) or getattr(dtype, "kind", "?") not in "fcbiu":

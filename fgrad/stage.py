@@ -71,6 +71,9 @@ class StageTracer(ArrayTracer):
 class Stage(Trace):
     """The interpreter that records."""
 
+    #: A graph holds no conversions of one number to another kind; see `kinds.alike`.
+    kinds = False
+
     def __init__(self, name: str, fn: Callable[..., Any]) -> None:
         super().__init__(name, fn)
         self.equations: list[Equation] = []

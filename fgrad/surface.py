@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arrays import PYTHON_SCALARS, given_out, is_cupy, namespace, ndarray, shape_of
+from .arrays import PYTHON_SCALARS, given_out, is_a, is_cupy, namespace, ndarray
 from .core import Trace, Tracer, full_lower, refuse_finished
+from .kinds import alike, zero_like
 from .rules import cast
 from .tracer import ArrayTracer
 
@@ -27,7 +28,7 @@ def one_like(value: Any) -> Any:
     """The cotangent that starts a gradient: a one of the dtype of a scalar."""
     if type(value) is np.float64:
         return _ONE
-    if isinstance(value, np.generic):
+    if is_a(value, np.generic):
         return type(value)(1)
     x = lowest = value
     while isinstance(x, Tracer):
@@ -68,7 +69,11 @@ def surface(
             if type(c) is not ndarray or c.base is not None or getrefcount(c) != _ALONE:
                 break
         else:
-            return cts
+            for leaf, c in zip(leaves, cts, strict=True):
+                if c.dtype is not leaf.dtype:
+                    break
+            else:
+                return cts
     out = []
     ids = {id(x) for x in seen}
     for leaf, c in zip(leaves, cts, strict=True):
@@ -85,7 +90,12 @@ def surface(
                 c = c.copy()
             ids.add(id(c))
             out.append(c)
-        elif isinstance(c, ArrayTracer) and type(leaf) is ndarray and c.dtype is leaf.dtype:
+        elif (
+            isinstance(c, ArrayTracer)
+            and type(leaf) is ndarray
+            and c.dtype is leaf.dtype
+            and leaf.ndim
+        ):
             out.append(c)
         else:
             out.append(_like(leaf, c))
@@ -95,31 +105,26 @@ def surface(
 def _like(leaf: Any, c: Any) -> Any:
     """A cotangent of the kind of its leaf: float for float, array for array."""
     if c is None:
-        if isinstance(leaf, PYTHON_SCALARS):
-            return type(leaf)(0)
-        if isinstance(leaf, Tracer):
-            number = full_lower(leaf)
-            one = isinstance(number, (*PYTHON_SCALARS, np.generic))
-            return type(number)(0) if one else np.zeros_like(leaf)
-        c = namespace(leaf).zeros(shape_of(leaf), leaf.dtype)
-        return c[()] if isinstance(leaf, np.generic) else c
+        return zero_like(leaf)
     if isinstance(c, Tracer):
         traced: Any = c
         dtype = getattr(leaf, "dtype", None)
-        return traced if dtype is None or traced.dtype == dtype else cast(c, dtype)
+        return alike(leaf, traced if dtype is None or traced.dtype == dtype else cast(c, dtype))
     if is_cupy(c):
         if is_cupy(full_lower(leaf)):
             return cast(c, leaf.dtype).copy()
         c = c.get()  # of a number that took part beside arrays of CuPy's
     elif is_cupy(leaf):
         return namespace(leaf).asarray(c, leaf.dtype)
-    if isinstance(leaf, PYTHON_SCALARS) and not isinstance(leaf, np.generic):
-        return complex(c) if isinstance(leaf, complex) else float(c)
+    if is_a(leaf, PYTHON_SCALARS) and not is_a(leaf, np.generic):
+        return complex(c) if is_a(leaf, complex) else float(c)
     if type(leaf) is ndarray and type(c) is not ndarray:
         return np.asarray(c, leaf.dtype)
     c = cast(c, leaf.dtype)
+    if isinstance(leaf, Tracer):
+        c = alike(leaf, c)
     if type(c) is ndarray:  # of a NumPy scalar, or of an array in a file
-        c = c[()] if isinstance(leaf, np.generic) else c.copy()
+        c = c[()] if is_a(leaf, np.generic) else c.copy()
     return c
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arrays import INEXACT, aval, is_cupy, ndarray, shape_of
+from .arrays import INEXACT, aval, is_a, is_cupy, ndarray, shape_of
 from .checks import check_arrays, check_like, run, say
 from .core import Tracer, check_function
 from .errors import ArgumentError, DtypeError, describe
@@ -157,7 +157,7 @@ def _rows(primals: Any, series: Any) -> tuple[int, list[Any]]:
 
 
 def _moves(x: Any) -> bool:
-    return (hasattr(x, "dtype") and x.dtype.kind in INEXACT) or isinstance(x, (float, complex))
+    return (hasattr(x, "dtype") and x.dtype.kind in INEXACT) or is_a(x, (float, complex))
 
 
 def _enter(trace: Taylor, x: Any, row: Sequence[Any], scaled: bool) -> Any:
@@ -202,7 +202,7 @@ def _leave(trace: Taylor, y: Any, order: int, scaled: bool, given: set[int]) -> 
         if isinstance(c, Tracer) or isinstance(value, Tracer):
             pass
         elif not hasattr(value, "dtype"):
-            c = complex(c) if isinstance(value, complex) else type(value)(c)
+            c = complex(c) if is_a(value, complex) else type(value)(c)
         elif is_cupy(value):
             c = c.copy() if c.base is not None or id(c) in given else c
         elif type(value) is not ndarray:

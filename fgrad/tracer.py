@@ -13,10 +13,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .arrays import PYTHON_SCALARS
+from .arrays import PYTHON_SCALARS, is_a
 from .core import FRONTS, Tracer, full_lower
 from .elsewhere import instead_of_numpy, instead_of_scipy, late_front, qualified
 from .errors import NoRuleError, TracerConversionError, describe
+from .kinds import python, scalar
 from .vocabulary import (
     BINARY_OPERATORS,
     INSTEAD,
@@ -25,6 +26,12 @@ from .vocabulary import (
     WRITING_METHODS,
     instead_of_object_loop,
 )
+
+#: The ufuncs that are computed by operators.
+OPERATED = frozenset({
+    np.add, np.subtract, np.multiply, np.true_divide, np.floor_divide, np.remainder, np.power,
+    np.negative, np.positive, np.absolute,
+})  # fmt: skip
 
 
 class ArrayTracer(Tracer):
@@ -36,6 +43,19 @@ class ArrayTracer(Tracer):
     HIDES = False
 
     # ------------------------------------------------------------------ facts
+    @property  # type: ignore[misc]  # mypy wants a setter
+    def __class__(self) -> type[Any]:
+        """What `isinstance` goes by: the class that the function would see without us.
+
+        So users' code finds an array where it asks for one. What goes by ``type(x)`` finds the
+        tracer: code in C, for which a tracer is no array, and fgrad's own, which asks `is_a`.
+        """
+        kind: type[Any] = self.value.__class__
+        return kind
+
+    def __dir__(self) -> list[str]:
+        return dir(type(self))
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Lengths of the axes that the function sees."""
@@ -123,7 +143,8 @@ class ArrayTracer(Tracer):
             instead = instead_of_scipy() or instead_of_object_loop(ufunc)
             raise no_rule(qualified(ufunc), instead and instead.removeprefix("call "))
         if method == "__call__" and not kwargs:
-            return front(*inputs)
+            # Python's operators keep Python's numbers; NumPy's functions don't.
+            return scalar(front(*inputs)) if ufunc in OPERATED else front(*inputs)
         return FRONTS[getattr(np.ufunc, method)](ufunc, *inputs, **kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -151,7 +172,7 @@ class ArrayTracer(Tracer):
             raise no_rule("pow(x, y, mod)", "x ** y % mod")
         # x ** 2 is np.square(x), in NumPy too: the one power that is everywhere. Not so of integers
         # to the power 2.0, which are floats; and powers of a Python number are Python numbers.
-        if type(y) in (int, float) and not isinstance(full_lower(self), PYTHON_SCALARS):
+        if type(y) in (int, float) and not is_a(full_lower(self), PYTHON_SCALARS):
             inexact = self.dtype.kind in "fc"
             if y == 2 and (inexact or type(y) is int):
                 return FRONTS[np.square](self)
@@ -175,7 +196,7 @@ class ArrayTracer(Tracer):
 
     def transpose(self, *axes: Any) -> Any:
         """`numpy.transpose`, the axes as one tuple, as several integers or left out."""
-        new = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        new = axes[0] if len(axes) == 1 and not is_a(axes[0], int) else axes
         return FRONTS[np.transpose](self, new or None)
 
     @property
@@ -239,7 +260,7 @@ class ArrayTracer(Tracer):
     __index__ = __trunc__ = __floor__ = __ceil__ = __int__
 
     def __round__(self, ndigits: int | None = None) -> Any:
-        return self.__int__() if ndigits is None else np.round(self, ndigits)
+        return self.__int__() if ndigits is None else python(np.round(self, ndigits), self)
 
     def __complex__(self) -> NoReturn:
         raise self.cannot_become(

@@ -370,28 +370,30 @@ def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
         for i, slot in enumerate(slots):
             x = vector[slot.start : slot.stop]
             if x.dtype.kind == "c" and slot.dtype.kind != "c":
-                if common.kind != "c" or (isinstance(x, np.ndarray) and np.any(x.imag)):
+                if common.kind != "c" or (issubclass(type(x), np.ndarray) and np.any(x.imag)):
                     _refuse_complex(struct, i, slot, vector)
                 x = np.real(x)
             new.append(_restore(np.reshape(x, slot.shape), slot))
         return struct.unflatten(new)
 
-    flat = [_segment(x, common) for x in parts]
+    near = next((x for x in parts if type(x) not in _NUMBERS), None)
+    flat = [_segment(x, common, near) for x in parts]
     return (np.concatenate(flat) if flat else np.zeros(0, common)), unravel
 
 
-def _segment(x: Any, dtype: np.dtype[Any]) -> Any:
+def _segment(x: Any, dtype: np.dtype[Any], near: Any) -> Any:
+    """A leaf's part of the vector; a Python number's is where the arrays beside it are."""
     if type(x) in _NUMBERS:
-        return np.full(1, x, dtype)
+        return np.full(1, x, dtype) if near is None else np.full_like(near, x, dtype, shape=(1,))
     x = np.ravel(x)
     return x if x.dtype == dtype else x.astype(dtype)
 
 
 def _restore(x: Any, slot: _Slot) -> Any:
     if slot.kind in _NUMBERS:
-        return slot.kind(x.item()) if isinstance(x, np.ndarray) else x
+        return slot.kind(x.item()) if issubclass(type(x), np.ndarray) else x
     x = x if x.dtype == slot.dtype else x.astype(slot.dtype)
-    return x[()] if isinstance(x, np.ndarray) and issubclass(slot.kind, np.generic) else x
+    return x[()] if issubclass(type(x), np.ndarray) and issubclass(slot.kind, np.generic) else x
 
 
 def _refuse_complex(struct: Structure, i: int, slot: _Slot, vector: Any) -> NoReturn:

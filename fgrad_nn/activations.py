@@ -11,8 +11,10 @@ import numpy as np
 
 import fgrad
 from fgrad import random
+from fgrad.arrays import is_a
 from fgrad.core import home
 from fgrad.errors import DtypeError, ShapeError, describe
+from fgrad.tracebacks import boundary
 
 from .activations_piecewise import hard_shrink as hard_shrink
 from .activations_piecewise import hard_sigmoid as hard_sigmoid
@@ -92,7 +94,7 @@ _logsumexp = fgrad.primitive(_logsumexp_of, name="logsumexp", jvp=_sum_jvp, vjp=
 def _along(x: Any, axis: int, name: str) -> int:
     """The axis counted from the end, so that a batch axis in front leaves it as it is."""
     n = np.ndim(x)
-    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)) or not -n <= axis < n:
+    if is_a(axis, bool) or not is_a(axis, (int, np.integer)) or not -n <= axis < n:
         raise ShapeError(
             f"{name} wants one axis of its argument.",
             f"axis={axis!r} for {describe(x)}",
@@ -101,6 +103,7 @@ def _along(x: Any, axis: int, name: str) -> int:
     return int(axis) - n if axis >= 0 else int(axis)
 
 
+@boundary
 def softmax(x: Any, axis: int = -1, where: Any = None) -> Any:
     """exp(x) divided by its sum along an axis.
 
@@ -125,6 +128,7 @@ def softmax(x: Any, axis: int = -1, where: Any = None) -> Any:
     return plain_softmax(x, axis) if where is None else masked_softmax(x, where, axis)
 
 
+@boundary
 def softmin(x: Any, axis: int = -1) -> Any:
     """The `softmax` of -x.
 
@@ -134,6 +138,7 @@ def softmin(x: Any, axis: int = -1) -> Any:
     return plain_softmax(-x, _along(x, axis, "softmin"))
 
 
+@boundary
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """The logarithm of `softmax`, which is finite where the softmax underflows.
 
@@ -145,6 +150,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return _log_softmax(x, _along(x, axis, "log_softmax"))
 
 
+@boundary
 def logsumexp(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) along an axis, or of all entries.
 
@@ -165,6 +171,7 @@ def logsumexp(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     return np.reshape(out, (1,) * np.ndim(x)) if keepdims else out
 
 
+@boundary
 def one_hot(x: Any, num_classes: int, *, dtype: Any = np.float64, axis: int = -1) -> Any:
     """An array with a 1 in the place of each class, and 0 elsewhere.
 
@@ -187,11 +194,12 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = np.float64, axis: int = -1
             describe(x),
             "convert them with .astype(int); for probabilities use them as they are",
         )
-    places = np.expand_dims(np.asarray(x) if isinstance(x, int) else x, -1)
+    places = np.expand_dims(np.asarray(x) if is_a(x, int) else x, -1)
     out = np.equal(places, home(x).arange(num_classes)).astype(dtype)
     return out if axis == -1 else np.moveaxis(out, -1, axis)
 
 
+@boundary
 def logmeanexp(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """log(mean(exp(x))) along an axis, or of all entries.
 
@@ -214,6 +222,7 @@ def _log1mexp_of(x: Any) -> Any:
 _log1mexp = fgrad.elementwise(_log1mexp_of, lambda t, ans, x: t / np.expm1(x), name="log1mexp")
 
 
+@boundary
 def log1mexp(x: Any) -> Any:
     """log(1 - exp(-x)) for x >= 0, to full precision near 0 and far out: Maechler 2012.
 
@@ -223,6 +232,7 @@ def log1mexp(x: Any) -> Any:
     return _log1mexp(x)
 
 
+@boundary
 def glu(x: Any, axis: int = -1) -> Any:
     """The first half along an axis times the sigmoid of the second: Dauphin et al. 2017.
 
@@ -244,6 +254,7 @@ def glu(x: Any, axis: int = -1) -> Any:
     return first * sigmoid(second)
 
 
+@boundary
 def gumbel_softmax(
     key: Any, logits: Any, temperature: float = 1.0, hard: bool = False, axis: int = -1
 ) -> Any:
@@ -294,6 +305,7 @@ _sparsemax = fgrad.primitive(
 )(lambda x, axis: ((x,), {"axis": axis}))  # fmt: skip
 
 
+@boundary
 def sparsemax(x: Any, axis: int = -1) -> Any:
     """The point of the probability simplex that is nearest to x: Martins & Astudillo 2016.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import fgrad
+from fgrad.tracebacks import boundary
 
 from .masks import keep
 
@@ -42,6 +43,7 @@ _relu6 = fgrad.elementwise(
 )
 
 
+@boundary
 def relu6(x: Any) -> Any:
     """min(max(x, 0), 6): Krizhevsky 2010.
 
@@ -66,6 +68,7 @@ _leaky_relu = fgrad.elementwise(
 )
 
 
+@boundary
 def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Any:
     """X above 0, negative_slope * x below: Maas, Hannun & Ng 2013.
 
@@ -85,6 +88,7 @@ _hard_tanh = fgrad.elementwise(
 )  # fmt: skip
 
 
+@boundary
 def hard_tanh(x: Any) -> Any:
     """X, but not less than -1 and not more than 1.
 
@@ -94,6 +98,7 @@ def hard_tanh(x: Any) -> Any:
     return _hard_tanh(x)
 
 
+@boundary
 def hard_sigmoid(x: Any) -> Any:
     """relu6(x + 3) / 6: Courbariaux, Bengio & David 2015, with the constants of MobileNetV3.
 
@@ -112,6 +117,7 @@ _hard_silu = fgrad.elementwise(
 )
 
 
+@boundary
 def hard_silu(x: Any) -> Any:
     """X * hard_sigmoid(x), also called hard_swish: Howard et al. 2019, MobileNetV3.
 
@@ -124,6 +130,7 @@ def hard_silu(x: Any) -> Any:
 hard_swish = hard_silu
 
 
+@boundary
 def hard_shrink(x: Any, lambd: float = 0.5) -> Any:
     """X, or 0 where abs(x) <= lambd; it jumps there, and the derivative is 0.
 
@@ -141,6 +148,7 @@ _soft_shrink = fgrad.elementwise(
 )
 
 
+@boundary
 def soft_shrink(x: Any, lambd: Any = 0.5) -> Any:
     """X moved towards 0 by lambd, and 0 if it would pass it.
 
@@ -150,6 +158,7 @@ def soft_shrink(x: Any, lambd: Any = 0.5) -> Any:
     return _soft_shrink(x, lambd)
 
 
+@boundary
 def tanh_shrink(x: Any) -> Any:
     """X - tanh(x).
 
@@ -159,6 +168,7 @@ def tanh_shrink(x: Any) -> Any:
     return x - np.tanh(x)
 
 
+@boundary
 def threshold(x: Any, threshold: float, value: float) -> Any:
     """X where it is greater than a threshold, a value elsewhere.
 
@@ -179,6 +189,7 @@ _sparse_plus = fgrad.elementwise(
 )
 
 
+@boundary
 def sparse_plus(x: Any) -> Any:
     """0 below -1, x above 1, a parabola between: the sparsemax of (x, 0) as softplus is to softmax.
 
@@ -190,6 +201,7 @@ def sparse_plus(x: Any) -> Any:
     return _sparse_plus(x)
 
 
+@boundary
 def sparse_sigmoid(x: Any) -> Any:
     """(x + 1) / 2, but not less than 0 and not more than 1: the derivative of `sparse_plus`.
 

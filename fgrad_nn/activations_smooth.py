@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import fgrad
+from fgrad.tracebacks import boundary
 
 
 def gate(x: Any, s: Any) -> Any:
@@ -35,6 +36,7 @@ def sigmoid_of(x: Any) -> Any:
 sigmoid = fgrad.elementwise(sigmoid_of, lambda ans, x: ans * _sigmoid(-x), name="sigmoid")
 
 
+@boundary
 def softplus(x: Any) -> Any:
     """log(1 + exp(x)), which doesn't overflow.
 
@@ -47,6 +49,7 @@ def softplus(x: Any) -> Any:
     return np.logaddexp(x, 0.0)
 
 
+@boundary
 def log_sigmoid(x: Any) -> Any:
     """log(sigmoid(x)), which is finite where the sigmoid underflows.
 
@@ -68,6 +71,7 @@ def _silu_slope(ans: Any, x: Any) -> Any:
 _silu_rule = fgrad.elementwise(_silu, _silu_slope, name="silu")
 
 
+@boundary
 def silu(x: Any) -> Any:
     """X * sigmoid(x), also called swish: Hendrycks & Gimpel 2016, Ramachandran et al. 2017.
 
@@ -92,6 +96,7 @@ def _mish_slope(ans: Any, x: Any) -> Any:
 _mish_rule = fgrad.elementwise(_mish, _mish_slope, name="mish")
 
 
+@boundary
 def mish(x: Any) -> Any:
     """X * tanh(softplus(x)): Misra 2019.
 
@@ -199,6 +204,7 @@ normal_cdf = fgrad.elementwise(
 _gelu_rule = fgrad.elementwise(_gelu, _gelu_slope, name="gelu")
 
 
+@boundary
 def gelu(x: Any, approximate: bool = True) -> Any:
     """X times the probability of a normal number below x: Hendrycks & Gimpel 2016.
 
@@ -232,6 +238,7 @@ _elu = fgrad.elementwise(
 )  # fmt: skip
 
 
+@boundary
 def elu(x: Any, alpha: Any = 1.0) -> Any:
     """X above 0, alpha * (exp(x) - 1) below: Clevert, Unterthiner & Hochreiter 2015.
 
@@ -247,6 +254,7 @@ def elu(x: Any, alpha: Any = 1.0) -> Any:
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
+@boundary
 def selu(x: Any) -> Any:
     """`elu` with the constants that let mean 0 and variance 1 stay: Klambauer et al. 2017.
 
@@ -270,6 +278,7 @@ _celu = fgrad.elementwise(
 )
 
 
+@boundary
 def celu(x: Any, alpha: Any = 1.0) -> Any:
     """X above 0, alpha * (exp(x / alpha) - 1) below: Barron 2017; smooth for any alpha > 0.
 
@@ -286,6 +295,7 @@ _softsign = fgrad.elementwise(
 )  # fmt: skip
 
 
+@boundary
 def softsign(x: Any) -> Any:
     """X / (1 + abs(x)): Turian, Bergstra & Bengio 2009.
 
@@ -321,6 +331,7 @@ _squareplus = fgrad.elementwise(
 )
 
 
+@boundary
 def squareplus(x: Any, b: Any = 4.0) -> Any:
     """(x + sqrt(x**2 + b)) / 2: Barron 2021, a softplus of square roots.
 

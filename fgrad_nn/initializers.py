@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fgrad import random
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, DtypeError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -128,7 +129,7 @@ def symmetric_uniform(scale: float = 1e-2) -> Initializer:
 def _scaled(x: Any, scale: float) -> Any:
     """x times a number, in the dtype of x; a single number stays an array."""
     out = x * x.dtype.type(scale)
-    return np.asarray(out) if isinstance(out, np.generic) else out
+    return np.asarray(out) if is_a(out, np.generic) else out
 
 
 # ------------------------------------------------------------------ by the number of inputs
@@ -165,7 +166,7 @@ def variance_scaling(
             "variance_scaling wants a distribution.", describe(distribution),
             'pass "normal", "truncated_normal" or "uniform"',
         )  # fmt: skip
-    if not (isinstance(scale, (int, float, np.number)) and scale > 0 and math.isfinite(scale)):
+    if not (is_a(scale, (int, float, np.number)) and scale > 0 and math.isfinite(scale)):
         raise ArgumentError(
             "variance_scaling wants a scale, a positive number.", describe(scale), "pass 1.0"
         )

@@ -42,13 +42,18 @@ def select(t: Any, mask: Any, out: Any = None) -> Any:
     return out
 
 
+def _placed(x: Any, host: Any) -> Any:
+    """An array of the host's on the device; a number goes with the launch that fills it in."""
+    return host.asarray(x) if np.ndim(x) else host.full((), x, np.result_type(x))
+
+
 _moved: Callable[..., Any] = fgrad.constant(
-    lambda x, host: host.asarray(x), lambda x, host: ((x,), {"host": host}), name="to_device"
+    _placed, lambda x, host: ((x,), {"host": host}), name="to_device"
 )  # fmt: skip
 
 
 def beside(mask: Any, x: Any) -> Any:
-    """A mask that was drawn on the host, on the device of x.
+    """A mask, or numbers, drawn on the host, on the device of x.
 
     It is an operation, so that a compiled function draws and moves another mask at each call.
 
@@ -57,7 +62,7 @@ def beside(mask: Any, x: Any) -> Any:
     True
     """
     host = home(x)
-    return mask if host is np else _moved(mask, host)
+    return mask if host is np or home(mask) is host else _moved(mask, host)
 
 
 keep: Callable[..., Any] = fgrad.linear(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fgrad import tree
+from fgrad.core import home
 from fgrad.errors import ArgumentError
 from fgrad.tracebacks import boundary
 
@@ -97,9 +98,9 @@ def projection_simplex(params: PyTree, scale: Any = 1.0) -> PyTree:
 def _simplex(x: Any, scale: Any) -> Any:
     ordered = np.sort(x)[::-1]
     excess = np.cumsum(ordered) - scale
-    ranks = np.arange(1, len(x) + 1).astype(x.dtype)
+    ranks = home(x).arange(1, len(x) + 1).astype(x.dtype)
     active = np.sum(ordered - excess / ranks > 0)  # how many elements stay above 0
-    inside = np.arange(len(x)) < active
+    inside = home(x).arange(len(x)) < active
     threshold = (np.sum(np.where(inside, ordered, 0.0)) - scale) / active.astype(x.dtype)
     return np.maximum(x - threshold, 0.0)
 

@@ -21,9 +21,9 @@ from .masks import given, keep
 #: Entries that are done at a time: 256 KiB of float32.
 CHUNK = 1 << 16
 
-#: For each dtype the greatest x, and the least and greatest sum of a row, to do without maxima:
-#: far enough from overflow, and from where small numbers lose digits.
-_SAFE = {"f": (60.0, 1e-9, 1e30), "d": (600.0, 1e-70, 1e280)}
+#: For each dtype the least and the greatest sum of a row, to do without maxima: far enough from
+#: overflow, and from where small numbers lose digits.
+_SAFE = {"f": (1e-9, 1e30), "d": (1e-70, 1e280)}
 
 
 # ------------------------------------------------------------------ rows at a time
@@ -69,19 +69,18 @@ def _softmax_of(x: Any, mask: Any = None, *, axis: int, out: Any = None) -> Any:
     if not is_plain(x, axis) or not (mask is None or type(mask) is np.ndarray):
         return given(_formula(x, mask, axis), out)
     out = np.empty(x.shape, x.dtype) if out is None else out
-    highest, low, high = _SAFE[x.dtype.char]
+    low, high = _SAFE[x.dtype.char]
     shows = None if mask is None else mask.astype(x.dtype)
-    with np.errstate(invalid="ignore"):  # inf - inf, where it is hidden
+    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, where it is hidden
         for shown, part, to in chunks(shows, x, out):
-            if np.max(part) <= highest:  # not so if there is a NaN
-                np.exp(part, out=to)
-                if shown is not None:
-                    np.multiply(to, shown, out=to)
-                total = row_sums(to)
-                if low <= np.min(total) and np.max(total) <= high:
-                    np.multiply(to, 1 / total, out=to)
-                    continue
-            to[...] = _formula(part, None if shown is None else np.not_equal(shown, 0), -1)
+            np.exp(part, out=to)
+            if shown is not None:
+                np.multiply(to, shown, out=to)
+            total = row_sums(to)
+            if low <= np.min(total) and np.max(total) <= high:  # not so if there is a NaN
+                np.multiply(to, 1 / total, out=to)
+            else:
+                to[...] = _formula(part, None if shown is None else np.not_equal(shown, 0), -1)
     return out
 
 

@@ -69,7 +69,7 @@ def test_hvp_of_trees_arguments_and_aux():
     t = tree.map(lambda x: np.asarray(x) * 0.3 if np.ndim(x) else 0.7, p)
     product, aux = hvp(lambda p, s: (tree_loss(p, s), "aux"), (p, 2.0), (t, None), has_aux=True)
     assert aux == "aux"
-    assert isinstance(product["b"], float)
+    assert type(product["b"]) is float
     want = dense(hessian(tree_loss)(p, 2.0), p) @ tree.ravel(t)[0]
     np.testing.assert_allclose(tree.ravel(product)[0], want, rtol=1e-12)
     # Of both arguments, of the second alone, and by name.

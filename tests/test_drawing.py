@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import stat
+import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -12,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fgrad
-from fgrad import draw, errors
+import fgrad_nn as nn
+from fgrad import draw, errors, random
+from fgrad.drawing.arranging import arranged
+from fgrad.drawing.contents import summary
 from fgrad.drawing.layout import layered
-from fgrad.drawing.network import summary
 
 
 def expression(a, b):
@@ -131,6 +135,151 @@ def test_what_only_looks_alike_is_not_collapsed():
     assert not [b for b in picture.network.boxes if b.title == "the same again"]
 
 
+# ------------------------------------------------------------------ calls
+def affine(p, x):
+    return x @ p["w"] + p["b"]
+
+
+class Norm:
+    def __call__(self, x):
+        centred = x - np.mean(x, axis=-1, keepdims=True)
+        return centred / np.sqrt(np.mean(centred**2, axis=-1, keepdims=True) + 1e-6)
+
+
+norm = Norm()
+
+
+def layer(p, x):
+    return x + np.tanh(affine(p, norm(x)))
+
+
+def model(params, x):
+    for p in params:
+        x = layer(p, x)
+    return np.mean(x**2)
+
+
+PARAMS = [{"w": np.eye(4), "b": np.zeros(4)} for _ in range(6)]
+TITLES = {1: ["layer"], 2: ["Norm", "affine", "tanh", "+"]}
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_calls_are_boxes(depth):
+    picture = draw(model, PARAMS[:2], np.ones((3, 4)), depth=depth)
+    boxes = [b for b in picture.network.boxes if b.kind in ("operation", "call")]
+    assert [b.title for b in boxes][:-2] == TITLES[depth] * 2
+    first = boxes[0]
+    assert first.lines[0] == f"{11 if depth == 1 else 7} operations"
+    (kept,) = (b for b in picture.network.boxes if b.title == "params[0]")
+    assert kept.lines == ["['w'] [4, 4]", "['b'] [4]", "0 … 1"]
+
+
+def test_what_would_be_too_many_boxes_is_drawn_by_calls():
+    few = draw(model, PARAMS[:3], np.ones((3, 4)))
+    assert not [b for b in few.network.boxes if b.kind == "call"]
+
+    def uneven(params, x):  # so that nothing is repeated
+        for k, p in enumerate(params):
+            x = layer(p, x) if k % 2 else layer(p, np.sin(x) * (k + 1.0))
+            x = x[:, :3] if k == 2 else x
+            x = np.concatenate([x, x[:, :1]], axis=1) if k == 2 else x
+        return np.mean(x)
+
+    picture = draw(uneven, PARAMS, np.ones((3, 4)))
+    calls = [b.title for b in picture.network.boxes if b.kind == "call"]
+    assert calls.count("layer") >= 1
+    assert len([b for b in picture.network.boxes if b.kind in ("call", "operation")]) <= 24
+
+
+def test_layers_of_fgrad_nn_are_calls():
+    net = nn.serial(nn.dense(3), nn.layer_norm(), nn.dense(2))
+    params = net.init(random.key(0), (-1, 4))[1]
+    picture = draw(lambda p, x: np.sum(net.apply(p, x)), params, np.ones((5, 4)), depth=1)
+    calls = [b.title for b in picture.network.boxes if b.kind == "call"]
+    assert calls == ["dense", "layer_norm", "dense"]
+
+
+def test_comprehensions_are_no_calls():
+    picture = draw(lambda x: sum([np.sin(x) * k for k in range(2)]), 1.0, depth=1)
+    assert not [b for b in picture.network.boxes if b.kind == "call"]
+
+
+# ------------------------------------------------------------------ the way back
+def test_the_way_back_has_the_derivatives():
+    picture = draw(expression, -4.0, 2.0, backward=True)
+    net = picture.network
+    a, b = net.boxes[:2]
+    assert net.twins[a].lines[:2] == ["float64", "∂ 138.83"]
+    assert net.twins[b].lines[:3] == ["float64", "∂ 645.58", "sum of 5"]
+    assert a.lines == ["float64", "-4"]
+    assert repr(picture).endswith(f", and {len(net.twins)} boxes of the way back>")
+    forward = [(a, b) for a, b, _ in net.arrows]
+    assert sorted(map(id, (p for a, b in forward for p in (net.twins[b], net.twins[a])))) == sorted(
+        map(id, (p for pair in net.back for p in pair))
+    )
+    start = [a for a, _ in net.back if a.title == "1"]
+    assert len(start) == 1
+
+
+def test_the_way_back_says_what_it_computes_and_reads():
+    def f(w, x):
+        return np.sum(np.tanh(w @ x) + w)
+
+    net = draw(f, np.ones((3, 3)), np.ones((3, 3)), backward=True).network
+    box = {b.title: b for b in net.boxes}
+    reads = {
+        title: {a.title for a, twin in net.kept if twin is net.twins.get(b)}
+        for title, b in box.items()
+    }
+    assert reads == {"w": set(), "x": set(), "@": {"w", "x"}, "tanh": {"tanh"}, "+": set(),
+                     "sum": set(), "result": set()}  # fmt: skip
+    back = {t: net.twins[b].lines[-1] for t, b in box.items() if b.equations}
+    assert back["@"].count("@") == 2
+    assert "\N{MULTIPLICATION SIGN}" in back["tanh"]
+    assert back["+"] == "back: as it is"
+
+
+def test_what_has_no_derivative_has_no_way_back():
+    net = draw(lambda x, i: np.sum(x[i]) * np.sum(i > 0), np.ones(3), np.array([0, 2]),
+               backward=True).network  # fmt: skip
+    without = {b.title for b in net.boxes if b not in net.twins}
+    assert {"i", "greater 0"} <= without
+    assert "x" not in without
+
+
+def test_rules_that_cant_be_recorded_are_said_to_be_rules():
+    def halves(g, ans, x):
+        return (g * float(x) / 2,)
+
+    f = fgrad.external(lambda x: np.asarray(x) ** 2 / 4, vjp=halves)
+    net = draw(lambda x: f(x) * 3.0, 2.0, backward=True).network
+    lines = [t.lines for b, t in net.twins.items() if b.equations]
+    assert ["float64", "∂ 3", "back: its rule"] in lines or len(lines) == 2
+
+
+def test_the_way_back_is_a_mirror():
+    net = draw(deep, [np.eye(3)] * 2, np.ones((2, 3)), backward=True, collapse=False).network
+    plan = arranged(net)
+    at = {box: place for box, place, _ in plan.boxes}
+    for box, twin in net.twins.items():
+        assert at[box][1] == at[twin][1]
+        assert at[box][0] < plan.width / 2 < at[twin][0]
+    assert {line.style for line in plan.lines} == {"forward", "back", "kept"}
+    for line in plan.lines:
+        if line.style == "back":
+            assert line.end[1] < line.start[1]
+    text = [t for t, _ in plan.headings]
+    assert [t.split()[0] for t in text] == ["forward", "backward"]
+
+
+def test_gathered_inputs_say_the_range_of_all():
+    picture = draw(lambda p, x: np.sum(affine(p, x)), PARAMS[0], np.ones((2, 4)), depth=1,
+                   backward=True)  # fmt: skip
+    (box,) = (b for b in picture.network.boxes if b.gathered)
+    assert box.title == "p"
+    assert picture.network.twins[box].lines == ["∂ all 2"]
+
+
 @given(st.data())
 def test_layouts_have_no_overlaps_and_point_down(data):
     n = data.draw(st.integers(1, 12))
@@ -159,16 +308,46 @@ def test_svg_is_well_formed_and_notebooks_show_it():
     assert "0 of 3 true" in text
 
 
-@pytest.mark.parametrize("ending", ["svg", "png", "pdf", "dot"])
+ENDINGS = {"svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF", "dot": b"digraph"}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("program", [True, False])
 def test_files(tmp_path, monkeypatch, ending, program):
     if not program:
         monkeypatch.setattr(shutil, "which", lambda name: None)
     path = tmp_path / f"picture.{ending}"
-    draw(expression, -4.0, 2.0, grads=True).save(path)
-    start = path.read_bytes()[:8]
-    wanted = {"svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF", "dot": b"digraph"}
-    assert start.startswith(wanted[ending])
+    draw(lambda a: np.exp(a) / 2 + a**2, 2.0, backward=True).save(path)
+    assert path.read_bytes()[:8].startswith(ENDINGS[ending])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script with #!")
+@pytest.mark.parametrize("ending", ["png", "pdf"])
+def test_how_the_program_of_graphviz_is_called(tmp_path, monkeypatch, ending):
+    """A program that writes down what it was asked for."""
+    program = tmp_path / "bin" / "dot"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import sys\n"
+        "name = sys.argv[sys.argv.index('-o') + 1]\n"
+        "open(name, 'w').write('\\n'.join([*sys.argv[1:], sys.stdin.read()]))\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(program.parent))
+    picture = draw(np.sin, 1.0, backward=True)
+    path = tmp_path / f"picture.{ending}"
+    picture.save(path)
+    form, dpi, flag, name, *text = path.read_text().splitlines()
+    assert (form, dpi, flag, name) == (f"-T{ending}", "-Gdpi=144", "-o", str(path))
+    assert "\n".join(text) == picture.dot()
+
+
+def test_dot_has_the_way_back():
+    text = draw(np.tanh, 1.0, backward=True).dot()
+    assert text.count("dir=back") == 2
+    assert text.count("style=dashed") == 1
+    assert text.count("rank=same") == 3
 
 
 def test_other_endings_are_refused(tmp_path):

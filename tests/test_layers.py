@@ -22,6 +22,7 @@ LAYERS: dict[str, float] = {
     "fgrad.tree": 2,
     "fgrad.core": 2,
     "fgrad.scopes": 2,
+    "fgrad.kinds": 3,
     "fgrad.vocabulary": 2,
     "fgrad.elsewhere": 3,
     "fgrad.tracer": 4,

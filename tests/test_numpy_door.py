@@ -255,9 +255,8 @@ def test_printing():
         vmap(lambda x: f"{x:.2f}")(np.ones(3))
 
 
-def test_a_tracer_is_no_ndarray():
+def test_a_tracer_lists_what_it_has():
     def f(x):
-        assert not isinstance(x, np.ndarray)
         assert "sum" in dir(x)
         assert x.__array_priority__ > 0
         return x

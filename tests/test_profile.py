@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ import rich.console
 
 import fgrad
 from fgrad import checkpoint, grad, jit, jvp, scan, value_and_grad, vmap
+from fgrad.compiler.native import available
 from fgrad.debug import profile, saved_residuals
 from fgrad.debug.flops import flops
+from fgrad.debug.noted import MARK, noted
 from fgrad.errors import ArgumentError
 
 RNG = np.random.default_rng(0)
@@ -122,17 +125,36 @@ def test_other_transformations():
 
 
 # ------------------------------------------------------------------ compiled functions
-def test_statements():
+def test_rows_of_a_compiled_function_are_the_users_lines():
     f = jit(grad(loss))
-    p = profile(f, P, X, repeats=2)
-    source = f.source(P, X)
-    assert {r.phase for r in p.rows} == {"compiled"}
-    for r in p.rows:
-        assert r.source in source
-    products = [r for r in p.rows if r.operation == "dot"]
-    assert sum(r.flops for r in products) >= 2 * 2 * 40 * 30 * 20
-    assert any(r.operation == "tanh" and r.flops == 40 * 20 for r in p.rows)
+    p, eager = profile(f, P, X, repeats=2), profile(grad(loss), P, X, repeats=2)
+    assert p.name == eager.name
+    rows = rows_of(p)
+    for key in (("forward", "matmul", "hidden"), ("backward", "matmul", "hidden"),
+                ("forward", "tanh", "hidden"), ("forward", "matmul", "out")):  # fmt: skip
+        assert rows[key].flops == rows_of(eager)[key].flops
+        assert rows[key].line == rows_of(eager)[key].line
+    assert set(rows) <= set(rows_of(eager))
+    assert all(r.seconds >= 0 for r in p.rows)
+    assert rows["forward", "matmul", "hidden"].calls == 1
+    # x, which the derivative of w reads; w isn't differentiated through.
+    assert rows["forward", "matmul", "hidden"].saved == X.nbytes
+    assert rows["forward", "tanh", "hidden"].saved == 8 * 40 * 20
+    leaves = [stack[-1] for stack in p.stacks]
+    assert any("x_.dot(" in leaf for leaf in leaves)
+    assert all(leaf in f.source(P, X) for leaf in leaves)
     np.testing.assert_allclose(f(P, X)["w"], grad(loss)(P, X)["w"])
+
+
+def test_the_program_is_the_one_that_runs():
+    f = jit(grad(loss))
+    f(P, X)
+    (spec,) = f._specs
+    made = noted(f, spec, (P, X), {})
+    marked = made.root.source.splitlines()
+    assert [line.partition(MARK)[0] for line in marked] == f.source(P, X).splitlines()
+    assert any(MARK in line for line in marked)
+    assert f._specs == [spec]
 
 
 def test_paths_of_compiled_functions():
@@ -143,27 +165,119 @@ def test_paths_of_compiled_functions():
         operations = {r.operation for r in profile(f, y, repeats=1).rows}
         assert used in operations
         assert unused not in operations
-        assert {"add.reduce", "greater"} <= operations
+        assert {"sum", "greater"} <= operations
+
+    def kept(x):
+        y = np.exp(x)  # there for both
+        return np.sum(y * y) if np.sum(y) > 0 else np.sum(y)
+
+    rows = rows_of(profile(jit(grad(kept)), x, repeats=1))
+    assert rows["forward", "exp", "there for both"].saved == x.nbytes
+
+
+def stepped(x):
+    def step(c, x):
+        return np.tanh(c * x), None  # step
+
+    return scan(step, np.ones(30), x)[0].sum()
 
 
 def test_loops_of_compiled_functions():
-    f = jit(lambda x: scan(lambda c, x: (np.tanh(c * x), None), np.ones(30), x)[0])
-    rows = profile(f, np.ones((10, 30)), repeats=1).rows
-    for name in ("multiply", "tanh"):
-        (row,) = (r for r in rows if r.operation == name)
-        assert row.flops == 300  # of all steps
+    x = np.ones((10, 30))
+    for f, phases in ((stepped, ["forward"]), (grad(stepped), ["forward", "backward"])):
+        rows = rows_of(profile(jit(f), x, repeats=1))
+        for name in ("multiply", "tanh"):
+            for phase in phases:
+                row = rows[phase, name, "step"]
+                assert row.flops >= 300  # of all steps
+                assert row.calls >= 1
+    assert rows["forward", "tanh", "step"].saved >= 9 * 30 * 8
 
 
-def test_a_compiled_function_is_one_operation():
+def large(x):
+    y = np.sin(x) * x  # a
+    y = np.exp(y) - x  # b
+    return np.mean(y * y)  # c
+
+
+def test_blocks_of_compiled_functions():
+    x = np.linspace(-1.0, 1.0, 1 << 17)
+    p = profile(jit(grad(large), threads=2), x, repeats=1)
+    rows = rows_of(p)
+    assert rows["forward", "sin", "a"].flops == x.size
+    assert rows["forward", "exp", "b"].flops == x.size
+    assert rows["backward", "sin", "a"].flops >= x.size
+    assert rows["forward", "sin", "a"].calls >= 2  # blocks
+    assert rows["forward", "sin", "a"].seconds > 0
+    assert p.saved == 0 or p.saved == x.nbytes
+
+
+def within(x):
+    with np.errstate(all="ignore"):
+        return np.sum(np.log(x))
+
+
+def test_compiled_functions_that_set_errstate():
+    rows = profile(jit(within), np.ones(100), repeats=1).rows
+    assert {r.operation for r in rows} == {"log", "sum"}
+
+
+@pytest.mark.skipif(available() is not None, reason=str(available()))
+@pytest.mark.parametrize(("f", "x"), [(large, np.ones(5000)), (stepped, np.ones((10, 30)))])
+def test_machine_code(f, x):
+    """One statement's time is that of all its operations; their arithmetic is what it was."""
+    made = jit(grad(f), backend="native")
+    p = profile(made, x, repeats=1)
+    rows = rows_of(p)
+    name, line = ("exp", "b") if f is large else ("tanh", "step")
+    assert rows["forward", name, line].flops == x.size
+    assert rows["backward", name, line].flops >= x.size
+    assert rows["forward", name, line].seconds > 0
+    assert "# ---- machine code" in made.source(x)
+
+
+def test_compiled_functions_inside_of_others():
     inner = jit(loss)
-    for f in (lambda p, x: 2 * inner(p, x), grad(lambda p, x: 2 * inner(p, x))):
-        p = profile(f, P, X, repeats=1)
-        found = [r for r in p.rows if r.operation == "jit"]
-        assert found
-        assert all(r.flops is None for r in found)
-        assert "2 * inner" in found[0].source
-        assert not any(r.operation == "tanh" for r in p.rows)
-        assert "those of jit" in p.headline()
+    p = profile(lambda p, x: 2 * inner(p, x), P, X, repeats=1)
+    rows = rows_of(p)
+    assert rows["forward", "tanh", "hidden"].flops == 800
+    assert not any(r.operation == "jit" for r in p.rows)
+    (stack,) = (s for s in p.stacks if s[-2] == "tanh")
+    assert [name.partition(" ")[0] for name in stack[:-1]] == [
+        "forward", "<lambda>", "loss", "tanh"]  # fmt: skip
+
+    step = jit(grad(loss))
+    p = profile(lambda p, x: [p[k] - 0.1 * g for k, g in step(p, x).items()], P, X, repeats=1)
+    rows = rows_of(p)
+    assert rows["backward", "matmul", "hidden"].flops == 2 * 40 * 30 * 20
+    assert ("forward", "subtract", "") in rows
+
+
+def test_derivatives_of_compiled_functions():
+    inner = jit(loss)
+    p = profile(grad(lambda p, x: 2 * inner(p, x)), P, X, repeats=1)
+    rows = rows_of(p)
+    assert rows["forward", "matmul", "hidden"].flops == 2 * 40 * 30 * 20
+    assert rows["backward", "matmul", "hidden"].flops == 2 * 40 * 30 * 20
+    assert rows["backward", "tanh", "hidden"].flops == 2400
+    # What reverse mode keeps, it keeps of the operation that the function is to it.
+    (kept,) = (r for r in p.rows if r.operation == "jit")
+    assert (kept.calls, kept.saved > 0) == (0, True)
+
+
+def test_what_is_not_compiled_is_one_operation():
+    def f(x):
+        return inner(x) + outside.value
+
+    inner = jit(lambda x: np.sin(x) * outside.value)
+    outside = SimpleNamespace(value=2.0)
+
+    def g(y):
+        outside.value = y
+        return f(np.ones(3)).sum()
+
+    rows = profile(grad(g), 1.0, repeats=1).rows
+    assert {r.phase for r in rows} == {"forward", "backward"}
 
 
 # ------------------------------------------------------------------ what it shows

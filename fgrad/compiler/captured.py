@@ -31,7 +31,7 @@ from typing import Any
 
 from .. import tree
 from ..arguments import Selection
-from ..arrays import digest, is_cupy, ndarray
+from ..arrays import digest, is_a, is_cupy, ndarray
 from .codes import (
     absent_globals,
     contents_of,
@@ -163,7 +163,7 @@ class Captured:
         self._seen[id(value)] = value
         if isinstance(value, FunctionType):
             self._function(value)
-        elif isinstance(value, ndarray):
+        elif is_a(value, ndarray):
             self._contents[id(value)] = value
         elif is_cupy(value):
             self.on_device = True
@@ -304,7 +304,7 @@ class Captured:
         todo = [value]
         while todo:  # its arrays and containers may come to be inputs
             x = todo.pop()
-            if isinstance(x, ndarray) or is_cupy(x):
+            if is_a(x, ndarray) or is_cupy(x):
                 read.inside.append(x)
             elif isinstance(x, (list, dict, tuple, deque)):
                 read.inside.append(x)
@@ -344,7 +344,7 @@ def tree_has_arrays(x: Any) -> bool:
 
     A container that holds itself is no pytree, and none of its arrays becomes an input.
     """
-    if isinstance(x, ndarray) or is_cupy(x):
+    if is_a(x, ndarray) or is_cupy(x):
         return x.dtype.kind in "fciub"
     if not isinstance(x, (list, tuple, dict)):
         return False
@@ -352,7 +352,7 @@ def tree_has_arrays(x: Any) -> bool:
         leaves = tree.leaves(x)
     except RecursionError:
         return False
-    return any((isinstance(y, ndarray) or is_cupy(y)) and y.dtype.kind in "fciub" for y in leaves)
+    return any((is_a(y, ndarray) or is_cupy(y)) and y.dtype.kind in "fciub" for y in leaves)
 
 
 def snapshot(x: Any) -> Any:
@@ -360,7 +360,7 @@ def snapshot(x: Any) -> Any:
 
     Parts are compared by identity. They must be kept, or others may come to have their identities.
     """
-    if isinstance(x, ndarray):
+    if is_a(x, ndarray):
         return [*map(id, x.flat)] if x.dtype.hasobject else digest(x)
     if isinstance(x, (bytearray, array.array)):
         return bytes(x)
@@ -376,7 +376,7 @@ def snapshot(x: Any) -> Any:
 
 def parts(x: Any) -> Any:
     """The objects that a snapshot is about."""
-    if isinstance(x, ndarray):
+    if is_a(x, ndarray):
         return list(x.flat) if x.dtype.hasobject else None
     if isinstance(x, (bytearray, array.array)):
         return None

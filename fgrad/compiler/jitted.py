@@ -11,9 +11,9 @@ from typing import Any, overload
 import numpy as np
 
 from .. import tree
-from ..arrays import is_cupy
+from ..arrays import is_a
 from ..batch import AXES
-from ..core import P, R, Tracer, check_function, full_lower, refuse_finished, watcher
+from ..core import P, R, Tracer, check_function, refuse_finished, watcher
 from ..errors import ArgumentError, TracerConversionError, describe, name_of
 from ..graph import Graph
 from ..libraries import WATCHED
@@ -29,7 +29,7 @@ from .pullbacks import is_recorded
 from .recording import OuterValue
 from .signature import Signature, check_static, positional
 from .specs import ELSEWHERE, Spec, elsewhere
-from .transformed import Flat, transformed
+from .transformed import Flat, is_given_up, transformed
 from .typed import Compiled
 
 #: So many paths through truth values are compiled before the rest is left to run as it is.
@@ -51,6 +51,7 @@ class Jitted:
     ) -> None:  # fmt: skip
         functools.update_wrapper(self, f)
         self._f, self._static, self._strict = f, static, strict
+        self._named = f  # whose name warnings give; of a derivative, the function that it is of
         self._options, self._max_paths = options, max_paths
         self._specs: list[Spec] = []
         self._misses: list[str] = []
@@ -107,9 +108,7 @@ class Jitted:
         if traced:
             # It is a part of the program that is being made; or it may ask for a named axis, which
             # only the code that runs inside of the axis can see.
-            if any(map(is_recorded, traced)) or AXES.get():
-                return self._f(*args, **kwargs)
-            if any(is_cupy(full_lower(x)) for x in leaves):  # its operations are traced
+            if any(map(is_recorded, traced)) or AXES.get() or is_given_up(self):
                 return self._f(*args, **kwargs)
             return transformed(self, args, kwargs)
         if AXES.get():
@@ -167,7 +166,7 @@ class Jitted:
     def _give_up(self, reason: str) -> None:
         """From now on, run the function as it is written; say so, once."""
         wanted = "jit wants a function of CuPy's arrays that can be compiled."
-        came = f"{name_of(self._f)}, with {reason}"
+        came = f"{name_of(self._named)}, with {reason}"
         to_do = (
             "pass arrays that it reads as arguments, keep numbers on the device (np.sin(x), not "
             "math.sin(x)), or leave out jit"
@@ -353,7 +352,7 @@ def jit(
     names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
     names = tuple(names) if isinstance(names, Iterable) else (names,)
     check_static(f, numbers, names)
-    if not isinstance(max_paths, int) or max_paths < 1:
+    if not is_a(max_paths, int) or max_paths < 1:
         raise ArgumentError(
             "jit wants a number of paths, max_paths, of one or more.",
             repr(max_paths),

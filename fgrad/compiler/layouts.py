@@ -28,6 +28,7 @@ def laid_out(program: Program) -> Program:
     for node in program.nodes:
         meta = orders.get(node, node.meta)
         ins = map(found, node.ins)
+        b.origin = node.origin
         new[node] = b.make(node.kind, ins, meta, node.shape, node.dtype, node.weak)
         new[node].name = new[node].name or node.name
     outputs = [found(y) for y in program.outputs]

@@ -68,6 +68,8 @@ def reducing(f: Any) -> Any:
 
 def beside(node: Node) -> Any:
     """The dtype that numbers take beside the arrays of a ufunc, if these have one dtype."""
+    if node.meta is np.ldexp:  # of a float and an integer
+        return None
     dtypes = {x.dtype for x in node.ins if not x.weak}
     return dtypes.pop() if node.shape and len(dtypes) == 1 else None
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ndarray
+from ..arrays import is_a, ndarray
 from ..core import Params
 from ..graph import Const, Equation, Var
 from .program import Builder, Call, Index, Node
@@ -43,7 +43,11 @@ def lower(
         out = e.outputs[0]
         lowering = LOWERINGS.get(p.name)
         node = lowering(b, e, ins) if lowering is not None else _ufunc(b, e, ins)
-        if node is not None and (node.shape, node.dtype) == (out.aval.shape, out.aval.dtype):
+        if (
+            node is not None
+            and (node.shape, node.dtype) == (out.aval.shape, out.aval.dtype)
+            and node.weak == out.weak
+        ):
             return (node,)
         call = b.make("call", ins, Call(p, params), out.aval.shape, out.aval.dtype, out.weak)
         return (call,)
@@ -186,7 +190,7 @@ def _cast(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node | None:
     return b.make("cast", ins, out.dtype, out.shape, out.dtype)
 
 
-@lowers("copy", "stop_gradient")
+@lowers("copy", "stop_gradient", "kind")
 def _same(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node | None:
     return ins[0]
 
@@ -194,7 +198,7 @@ def _same(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node | None:
 # ------------------------------------------------------------------ constants
 def constant(b: Builder, value: Any, alone: bool) -> Node:
     """A captured value; an array that nobody else holds may be looked at."""
-    if alone and isinstance(value, ndarray) and value.ndim and value.size:
+    if alone and is_a(value, ndarray) and value.ndim and value.size:
         first = value.flat[0]
         if value.dtype.kind in "fiub" and uniform(value, first):
             return b.broadcast(b.literal(first), value.shape)
@@ -224,7 +228,7 @@ def alone(constants: Sequence[Const]) -> list[bool]:
     counts = []
     for c in constants:
         x = c.value
-        own = isinstance(x, ndarray) and (x.flags.owndata or _spread(x))
+        own = is_a(x, ndarray) and (x.flags.owndata or _spread(x))
         counts.append(own and getrefcount(x) == held[id(x)] + _HERE)
         del x
     return counts

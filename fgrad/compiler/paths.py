@@ -15,6 +15,7 @@ import linecache
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 from weakref import finalize
 
@@ -40,6 +41,7 @@ from .scans.optimizing import optimized
 from .scans.scan import count, scan_nodes
 from .scans.settling import settled
 from .scope import Scope
+from .spelling import of_kind
 from .threads import allowed
 from .unpacking import packed
 
@@ -59,6 +61,7 @@ class Recording:
         there: the variables whose values are on a device; `library` is the class of its arrays.
         kept: arrays of the device that the function read besides its arguments; `numbers` are
             those that copies of them are throughout, by their ids.
+        kinds: of which kind each leaf of the result is, if it is a number; see `kinds.kind_of`.
     """
 
     inputs: list[Var]
@@ -74,6 +77,7 @@ class Recording:
     library: type | None = None
     kept: list[Any] = field(default_factory=list)
     numbers: dict[int, Any] = field(default_factory=dict)
+    kinds: list[type | None] = field(default_factory=list)
 
     def find_lonely(self) -> None:
         """Note which constants nobody else holds. To be called when the function has let go."""
@@ -172,10 +176,12 @@ class Segment:
         if keep:
             lines = [*keep[0], *lines]
         if self.guard is None:
-            expressions = iter(results)
+            arrays = iter(zip(results, program.outputs, strict=True))
             parts = [
-                next(expressions) if isinstance(y, (Var, Const)) else scope.bind(y[0], "fixed")
-                for y in outs
+                of_kind(*next(arrays), kind, scope)
+                if isinstance(y, (Var, Const))
+                else scope.bind(y[0], "fixed")
+                for y, kind in zip_longest(outs, recording.kinds)
             ]
             result = packed(recording.structure, parts, scope)
             if keep:
@@ -229,13 +235,19 @@ class Segment:
         """The program as it is to be printed: with machine code, or blocks and loops, in it."""
         self.program = program
         if self._options.backend == "native" and not self.recording.errors:
-            self.native = generate(program, not self._options.reassociate)
+            self.native = generate(program, self._options, self._again)
             if self.native.kernels:
                 return self.native.program
             program, self.taken = optimized(self._lowered()[0], numpy_options(self._options))
         if self._options.reassociate:
             program = laid_out(combined(program))
         return settled(program, self._options)
+
+    def _again(self, code: Code) -> tuple[Code, Sequence[Any]] | None:
+        """The body of a loop of NumPy's, or a branch, with machine code in it; None if none is."""
+        new = compiled(code, self._options)
+        made = new.body.segment.native  # type: ignore[attr-defined]
+        return (new, made.kernels) if made is not None and made.kernels else None
 
     def _absent(self, answer: bool) -> Callable[..., Any]:
         def absent(args: Any, kwargs: Any, *values: Any) -> Any:
@@ -290,6 +302,7 @@ class Segment:
             return self._constant(b, a.value, id(a.value) in recording.lonely)
 
         for e in reversed(mine):
+            b.origin = e.source
             answers = self._nodes(b, e, tuple(map(read, e.operands)))
             env.update(zip(e.outputs, answers, strict=True))
         outputs = [read(y) for y in wanted if isinstance(y, (Var, Const))]
@@ -324,6 +337,11 @@ def with_bodies(params: Params, options: Options) -> Params:
 
 def compiled(graph: Code, options: Options) -> Code:
     """A graph that runs as compiled code."""
+    return run_by(Segment(recording_of(graph), 0, [], options, _absent), graph)
+
+
+def recording_of(graph: Code) -> Recording:
+    """A graph as a run of a function that asked for no truth value."""
     structure = tree.structure([0] * len(graph.outputs))
     recording = Recording(
         list(graph.inputs), list(graph.equations), [], list(graph.outputs), structure,
@@ -332,7 +350,11 @@ def compiled(graph: Code, options: Options) -> Code:
     # A graph has copies of what its function captured.
     captured = [a for e in graph.equations for a in e.operands if isinstance(a, Const)]
     recording.lonely = {id(a.value) for a in captured}
-    segment = Segment(recording, 0, [], options, _absent)
+    return recording
+
+
+def run_by(segment: Segment, graph: Code) -> Code:
+    """The graph, run by the code of a segment that is compiled for it."""
     segment.compile()
     out = Code(
         graph.name, graph.inputs, graph.equations, graph.outputs, graph.in_structure,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kinds import KIND
 from .buffers import VIEWS, Plan, is_written, plan
 from .looping import BY_NAME, COLUMNS, Loop, beside, by_columns, reducing
 from .lowering import OPERATORS
@@ -19,14 +20,7 @@ from .passes.sums import LARGE
 from .program import BLOCKED, Held, Node, Program, Shape
 from .rows import is_run
 from .scope import Scope
-from .spelling import Constant, copied, own, spelled
-
-#: Ufuncs whose operators do the same to NumPy's scalars, in a tenth of the time.
-INFIX: dict[Any, str] = {
-    np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/",
-    np.less: "<", np.greater: ">", np.less_equal: "<=", np.greater_equal: ">=",
-    np.equal: "==", np.not_equal: "!=",
-}  # fmt: skip
+from .spelling import Constant, copied, infix, own, spelled
 
 
 class Printer:
@@ -67,7 +61,7 @@ class Printer:
         if isinstance(x.meta, Held):
             return self.scope.bind(x.meta.value, "c")
         number = x.number
-        real = beside is not None and beside.kind == "f" and not isinstance(number, complex)
+        real = beside is not None and beside.kind == "f" and not issubclass(type(number), complex)
         if real and (x.weak or x.dtype == beside):
             return self.scope.number(number, beside)
         return self.scope.number(number)
@@ -145,9 +139,10 @@ class Printer:
 
     def ufunc(self, node: Node) -> None:
         f, ins = node.meta, node.ins
-        if not node.shape and f in INFIX and len(ins) == 2:
+        sign = infix(node)
+        if sign:
             x, y = map(self.read, ins)
-            self.lines.append(f"{self.new(node)} = {x} {INFIX[f]} {y}")
+            self.lines.append(f"{self.new(node)} = {x} {sign} {y}")
             return
         args = ", ".join(self.read(x, beside(node)) for x in ins)
         name = self.scope.bind(f, f.__name__)
@@ -340,6 +335,10 @@ class Printer:
     def call(self, node: Node) -> None:
         p, params = node.meta.primitive, node.meta.params
         args = [self.read(x) for x in node.ins]
+        if p is KIND and node.weak:
+            kind = self.scope.bind(params["kind"], params["kind"].__name__)
+            self.lines.append(f"{self.new(node)} = {kind}({args[0]})")
+            return
         sign = OPERATORS.get(p.impl)
         if sign is not None and not params and len(args) == 2 and not node.shape:
             self.lines.append(f"{self.new(node)} = {args[0]} {sign} {args[1]}")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import is_a
 from .buffers import PLACED
 from .passes import has_effect, live
 from .program import Builder, Held, Index, Node, Program
@@ -47,6 +48,7 @@ def combined(program: Program) -> Program:
 
 def _made(b: Builder, new: dict[Node, Node], node: Node) -> None:
     """Make a node again, of what its operands have become."""
+    b.origin = node.origin
     ins = [_found(b, new, x) for x in node.ins]
     out = b.make(node.kind, ins, node.meta, node.shape, node.dtype, node.weak)
     out.name = out.name or node.name
@@ -78,6 +80,7 @@ def _turned(program: Program) -> Program:
     new: dict[Node, Node] = {x: x for x in program.inputs}
     copies: dict[Node, Node] = {}
     for node in program.nodes:
+        b.origin = node.origin
         if _from_the_right(node) and node.ins[1] in turned:
             x, y = node.ins
             if y not in copies:
@@ -120,6 +123,7 @@ def _stacked(program: Program) -> Program:
     b = Builder({}, share=False)
     new: dict[Node, Node] = {x: x for x in program.inputs}
     for position, node in enumerate(program.nodes):
+        b.origin = node.origin
         if node in sums:
             for x in sums[node][1]:
                 _add(b, totals, node, _found(b, new, x))
@@ -223,7 +227,7 @@ def _row(x: Node | None) -> int:
     """The number of the row of an array in rows that a matrix is, or -1."""
     row = x is not None and x.kind == "index" and x.ins[0].fortran is False and x.ins[0].ndim == 3
     first = x.meta.spec[0] if x is not None and row and len(x.meta.spec) == 1 else -1
-    return first if isinstance(first, int) else -1
+    return first if is_a(first, int) else -1
 
 
 def _stack(b: Builder, new: dict[Node, Node], some: Sequence[Node]) -> Node:
@@ -251,6 +255,7 @@ def _products(
             runs.append([(k, term)])
     for run in runs:
         (first, t), height = run[0], run[0][1].right.shape[0]
+        b.origin = t.product.origin
         right, rows = stack, slice(first * height, (first + len(run)) * height)
         if rows != slice(0, stack.shape[0]):
             shape = (rows.stop - rows.start, stack.shape[1])

@@ -39,7 +39,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import is_cupy
+from ..arrays import is_a, is_cupy
 from ..core import Params, Primitive
 from ..graph import Graph
 
@@ -56,9 +56,10 @@ class Node:
         fortran: how it lies in memory, so far as that is known: False for C order, True for
             Fortran order, None for any other.
         name: what the function's source calls it; for reading only.
+        origin: where its operation was written, if somebody has asked; for reading only.
     """
 
-    __slots__ = ("dtype", "fortran", "ins", "kind", "meta", "name", "shape", "weak")
+    __slots__ = ("dtype", "fortran", "ins", "kind", "meta", "name", "origin", "shape", "weak")
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Node:
         self.kind, self.ins, self.meta = kind, ins, meta
         self.shape, self.dtype, self.weak, self.fortran = shape, dtype, weak, fortran
         self.name: str | None = None
+        self.origin: Any = None
 
     @property
     def ndim(self) -> int:
@@ -194,25 +196,29 @@ class Builder:
         share: whether equal operations become one.
         single: nodes that are read once, by which rules that would otherwise compute something
             twice find out whether they may.
+
+    Attributes:
+        origin: that of the nodes that it makes from now on.
     """
 
     def __init__(self, rules: dict[str, list[Rule]], share: bool = True) -> None:
         self.rules, self.share = rules, share
         self.nodes: list[Node] = []
         self.single: set[Node] = set()
+        self.origin: Any = None
         self.replaced: dict[str, int] = {}
         self._made: dict[Hashable, Node] = {}
 
     def input(self, number: int, like: Node) -> Node:
         """A value from outside."""
         node = Node("input", (), number, like.shape, like.dtype, like.weak, like.fortran)
-        node.name = like.name
+        node.name, node.origin = like.name, like.origin
         return node
 
     def literal(self, value: Any) -> Node:
         """A number, or an array as it stands."""
         weak = not hasattr(value, "dtype")
-        if isinstance(value, np.ndarray):
+        if is_a(value, np.ndarray):
             if value.ndim == 0 and not value.dtype.hasobject:
                 return self._literal(value[()], value[()].dtype, False)
             fortran = _order(value)
@@ -263,6 +269,7 @@ class Builder:
             self.replaced["share"] = self.replaced.get("share", 0) + 1
             return node
         node = Node(kind, ins, meta, shape, dtype, weak, fortran)
+        node.origin = self.origin
         if kind != "literal":
             node.fortran = lay_out(node)
             self.nodes.append(node)
@@ -373,4 +380,4 @@ def _leading(node: Node) -> bool:
     first, rest = spec[0], spec[1:]
     if any(s != slice(None) for s in rest):
         return False
-    return isinstance(first, int) or first.step in (None, 1)
+    return is_a(first, int) or first.step in (None, 1)

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import INEXACT, aval
+from ..arrays import INEXACT, aval, is_cupy
 from ..closures import explicit
 from ..control.bodies import Code, Leaves, Probe, replaced
-from ..core import Params, Primitive, Tracer
+from ..core import Params, Primitive, Tracer, home
 from ..derivatives import vjp
 from ..errors import TracerConversionError
-from ..graph import Equation, Var
+from ..graph import Const, Equation, Var
 from ..stage import StageTracer
 
 
@@ -67,15 +67,34 @@ class Pullback:
     def __call__(self, wanted: tuple[int, ...], gs: Leaves, xs: Leaves, residuals: Leaves) -> Any:
         """The cotangents with these numbers."""
         if wanted not in self._made:
-            body = self.graph.body
+            graph = self.graph
 
             def back(gs: Leaves, values: Leaves) -> list[Any]:
-                cts = body([*gs, *values])
+                cts = _owned(graph).body([*gs, *values])
                 return [cts[k] for k in wanted]
 
             self._made[wanted] = self._compiled(back)
         values = [xs[k] if k >= 0 else residuals[~k] for k in self.sources]
         return self._made[wanted](list(gs), values)
+
+
+def _owned(graph: Code) -> Code:
+    """The graph with constants of the device that nobody else holds, as what is compiled wants."""
+
+    def is_theirs(a: Var | Const) -> bool:
+        return isinstance(a, Const) and is_cupy(a.value)
+
+    def own(a: Var | Const) -> Var | Const:
+        return Const(a.value.copy()) if isinstance(a, Const) and is_theirs(a) else a
+
+    every = [*graph.outputs, *(a for e in graph.equations for a in e.operands)]
+    if not any(map(is_theirs, every)):
+        return graph
+    equations = [replace(e, operands=tuple(map(own, e.operands))) for e in graph.equations]
+    outputs = [own(a) for a in graph.outputs]
+    return Code(
+        graph.name, graph.inputs, equations, outputs, graph.in_structure, graph.out_structure
+    )
 
 
 @tree.dataclass(eq=False)
@@ -109,9 +128,8 @@ def ahead(f: Callable[..., Any], moving: tuple[int, ...], compiled: Any) -> Call
         if not results or not any(map(is_recorded, xs)):
             return Ahead(out, [], None)
         try:
-            graph, captured = _recorded(
-                pull, [np.ones(y.shape, y.dtype) for y in map(aval, ys)], xs
-            )
+            examples = [home(y).ones(a.shape, a.dtype) for y, a in zip(ys, map(aval, ys), strict=True)]
+            graph, captured = _recorded(pull, examples, xs)
         except TracerConversionError:
             return Ahead(out, [], None)
         residuals: list[Any] = []
@@ -172,7 +190,8 @@ def _source_of_view(
 def _seen_from(y: Any, e: Equation, like: Any) -> Any:
     """The array of which y is the transpose, or another shape."""
     if e.primitive.name == "transpose":
-        return np.transpose(y, np.argsort([i % like.ndim for i in e.params["axes"]]))
+        axes = [i % like.ndim for i in e.params["axes"]]
+        return np.transpose(y, [axes.index(i) for i in range(like.ndim)])
     return np.reshape(y, like.shape)
 
 

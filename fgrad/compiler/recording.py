@@ -11,10 +11,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..arrays import aval, check_operand, digest, is_cupy, ndarray
+from ..arrays import aval, check_operand, digest, is_a, is_cupy, ndarray
 from ..core import EFFECTS, Params, Primitive, Tracer
 from ..errors import TracerConversionError, name_of
 from ..graph import Const, Equation, Var
+from ..kinds import KIND, python
 from ..stage import Stage, StageTracer
 
 #: So many arguments are named in a message.
@@ -55,6 +56,20 @@ class PathTracer(StageTracer):
         )
 
 
+def _comparison(name: str) -> Callable[[Any, Any], Any]:
+    compare = getattr(StageTracer, name)
+
+    def method(self: Any, other: Any) -> Any:
+        return python(compare(self, other), self, other)
+
+    method.__name__ = name
+    return method
+
+
+for _name in ("lt", "le", "eq", "ne", "gt", "ge"):
+    setattr(PathTracer, f"__{_name}__", _comparison(f"__{_name}__"))
+
+
 class Guard:
     """A truth value that the function asked for, after so many operations, and the answer."""
 
@@ -85,6 +100,8 @@ class Path(Stage):
         kept: arrays of a device that the function read besides its arguments.
         numbers: by its id, the number that each copy of these is throughout, if it is one.
     """
+
+    kinds = True
 
     def __init__(self, fn: Callable[..., Any], copying: bool = False) -> None:
         super().__init__("jit", fn)
@@ -125,7 +142,7 @@ class Path(Stage):
         """The variable of a tracer of this trace; anything else as it is."""
         if type(x) is PathTracer and x.owner is self:
             return x.slot
-        if isinstance(x, ndarray):
+        if is_a(x, ndarray):
             before, now = self.read.get(id(x)), digest(x)
             if before is None:
                 self.read[id(x)] = x, now
@@ -157,8 +174,10 @@ class Path(Stage):
 
     def truth(self, x: PathTracer) -> bool:
         """The truth value of a scalar, noted."""
-        answer = bool(x.value)
-        self.guards.append(Guard(len(self.equations), x.slot, answer))
+        answer, var = bool(x.value), x.slot
+        if self.equations and (e := self.equations[-1]).primitive is KIND and e.outputs[0] is var:
+            (var,) = e.operands  # what is asked need be no Python bool
+        self.guards.append(Guard(len(self.equations), var, answer))
         return answer
 
 

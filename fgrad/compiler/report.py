@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..arrays import ndarray
+from ..arrays import is_a, ndarray
 from ..errors import describe, name_of
 from .native import said
 from .paths import Segment
@@ -28,7 +28,7 @@ def reason(specs: Sequence[Spec], signature: Signature) -> str:
     inside = {id(x): before for x, before, _ in old.contents}
     for x, now, _ in signature.contents:
         if id(x) in inside and inside[id(x)] != now:
-            what = describe(x) if isinstance(x, ndarray) else f"a {type(x).__name__}"
+            what = describe(x) if is_a(x, ndarray) else f"a {type(x).__name__}"
             return f"{what} that the function reads, whose contents have changed"
     for (name, x), (other, y) in zip(signature.fixed, old.fixed, strict=False):
         if name == other and (type(x) is not type(y) or (x is not y and x != y)):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from .. import tree
-from ..arrays import digest, is_cupy, ndarray
+from ..arrays import digest, is_a, is_cupy, ndarray
 from ..errors import ArgumentError, describe, name_of
 from ..libraries import WATCHED
 from .captured import EMPTY, Captured, Read, parts, snapshot
@@ -120,7 +120,7 @@ class Signature:
             return f"[{identity}]"
         if type(x) is dict:
             return f"[{identity}, {identity[:-1]}.values())]"
-        if isinstance(x, ndarray) and not x.dtype.hasobject:
+        if is_a(x, ndarray) and not x.dtype.hasobject:
             return f"{scope.bind(digest, 'digest')}({name})"
         return f"{scope.bind(snapshot, 'snapshot')}({name})"
 
@@ -132,7 +132,7 @@ class Signature:
         """
         self.contents = [
             (x, before, inside) for x, before, inside in self.contents
-            if isinstance(x, ndarray) or snapshot(x) == before
+            if is_a(x, ndarray) or snapshot(x) == before
         ]  # fmt: skip
         for x, before, _ in self.contents:
             same = f"{self._check_contents(x)} == {self.scope.bind(before, 'before')}"
@@ -165,7 +165,7 @@ class Signature:
 
 
 def _is_array(x: Any) -> bool:
-    return (isinstance(x, ndarray) or is_cupy(x)) and is_dynamic(x)
+    return (is_a(x, ndarray) or is_cupy(x)) and is_dynamic(x)
 
 
 def _replaced(x: Any, queue: Any, dynamic: Callable[[Any], bool]) -> Any:
@@ -220,7 +220,7 @@ def check_static(f: Callable[..., Any], numbers: Sequence[Any], names: Sequence[
     to_do = "give positions in static_argnums, and names of the function's arguments in "
     to_do += "static_argnames"
     for x, kind in (*((x, int) for x in numbers), *((x, str) for x in names)):
-        if not isinstance(x, kind) or isinstance(x, bool):
+        if not is_a(x, kind) or is_a(x, bool):
             raise ArgumentError(
                 f"jit wants static {'positions' if kind is int else 'names'} as {kind.__name__}.",
                 repr(x),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import tree
-from ..arrays import is_cupy, ndarray
+from ..arrays import is_a, is_cupy, ndarray
 from ..checks import run
 from ..core import Tracer, refuse_finished
 from ..errors import DtypeError, TracerConversionError, describe, name_of
 from ..graph import Const
+from ..kinds import kind_of
 from .auto import Auto
 from .cupy.recording import REFUSALS, DevicePath
 from .cupy.segments import DeviceSegment, device_options
@@ -21,23 +22,29 @@ from .lowering import constants_of
 from .native import native_options
 from .passes import Options
 from .paths import Recording, Segment
+from .program import happens
 from .recording import OuterValue, Path, PathTracer, changed
 from .scope import Scope
 from .signature import OTHERWISE, Signature
 
 
-def record(f: Callable[..., Any], signature: Signature) -> tuple[Recording, Any]:
+def record(
+    f: Callable[..., Any], signature: Signature, path: type[Path] = Path
+) -> tuple[Recording, Any]:
     """Run the function on the values of a call: what it did, and its result.
+
+    Args:
+        path: the interpreter that records, of NumPy's arrays.
 
     Raises:
         OuterValue: it reads a value of a transformation around it.
         TracerConversionError: it asks for a number, or changes an array that it has captured.
     """
-    recording, values, moved = _recorded(f, signature, copying=False)
+    recording, values, moved = _recorded(f, signature, path, copying=False)
     if moved:
         # It may have filled an array of its own after reading it. One that it finds changed
         # again is not its own.
-        again, values, still = _recorded(f, signature, copying=True)
+        again, values, still = _recorded(f, signature, path, copying=True)
         held = {id(x) for x in moved}
         for x in still:
             if id(x) in held:
@@ -56,9 +63,9 @@ def record(f: Callable[..., Any], signature: Signature) -> tuple[Recording, Any]
 
 
 def _recorded(
-    f: Callable[..., Any], signature: Signature, copying: bool
+    f: Callable[..., Any], signature: Signature, path: type[Path], copying: bool
 ) -> tuple[Recording, Any, list[Any]]:
-    trace = Path(f, copying) if signature.library is None else DevicePath(f, copying)
+    trace = path(f, copying) if signature.library is None else DevicePath(f, copying)
     leaves = signature.leaves
     tracers = [trace.tracer(leaf.value) for leaf in leaves]
     trace.names = {x.slot: leaf.path for x, leaf in zip(tracers, leaves, strict=True)}
@@ -77,8 +84,8 @@ def _recorded(
             if isinstance(y, Tracer):
                 raise OuterValue
             check_result(y, f)
-        number = isinstance(y, np.generic) and y.dtype.kind in "fciub"
-        array = number or isinstance(y, ndarray) or is_cupy(y)
+        number = is_a(y, np.generic) and y.dtype.kind in "fciub"
+        array = number or is_a(y, ndarray) or is_cupy(y)
         outputs.append(y.slot if mine else Const(y) if array else (y,))
         values.append(y.value if mine else y)
     moved = changed(trace)
@@ -89,6 +96,8 @@ def _recorded(
         there=frozenset(trace.there), library=signature.library, kept=trace.kept,
         numbers=trace.numbers,
     )  # fmt: skip
+    if signature.library is None:
+        recording.kinds = [kind_of(y) for y in values]
     held = {id(leaf.value) for leaf in leaves}
     held |= {id(a.value) for e in trace.equations for a in e.operands if isinstance(a, Const)}
     held |= {id(y.value) for y in outputs if isinstance(y, Const)}
@@ -97,7 +106,7 @@ def _recorded(
 
 def check_result(y: Any, f: Callable[..., Any]) -> None:
     """Refuse a result that later calls couldn't give again."""
-    objects = isinstance(y, ndarray) and y.dtype.hasobject
+    objects = is_a(y, ndarray) and y.dtype.hasobject
     if objects or hasattr(type(y), "__next__") or isinstance(y, (Awaitable, AsyncIterable)):
         raise DtypeError(
             "jit wants a function that returns arrays of numbers in pytrees, or other values that "
@@ -108,7 +117,7 @@ def check_result(y: Any, f: Callable[..., Any]) -> None:
 
 
 def _order(x: Any) -> bool | None:
-    if not isinstance(x, ndarray):
+    if not is_a(x, ndarray):
         return False
     return False if x.flags.c_contiguous else True if x.flags.f_contiguous else None
 
@@ -117,7 +126,7 @@ def _fresh(values: Sequence[Any], held: set[int]) -> list[Any]:
     """The values of a recorded run as results: arrays that nobody else holds."""
     out = []
     for y in values:
-        if isinstance(y, ndarray) or is_cupy(y):
+        if is_a(y, ndarray) or is_cupy(y):
             y = y.copy("K") if id(y) in held or y.base is not None else y
             held.add(id(y))
         out.append(y)
@@ -129,6 +138,13 @@ class Elsewhere:
 
 
 ELSEWHERE = Elsewhere()
+
+
+def _segments(root: Segment) -> Iterator[Segment]:
+    """A segment and all that follow."""
+    yield root
+    for child in root.children.values():
+        yield from _segments(child)
 
 
 def elsewhere(*args: Any, **kwargs: Any) -> Any:
@@ -148,10 +164,10 @@ class Spec:
 
     def __init__(
         self, f: Callable[..., Any], signature: Signature, recording: Recording, options: Options,
-        limit: int, strict: bool, lock: Any,
+        limit: int, strict: bool, lock: Any, segment: type[Segment] = Segment,
     ) -> None:  # fmt: skip
         there = signature.library is not None
-        self.segment: type[Segment] = DeviceSegment if there else Segment
+        self.segment: type[Segment] = DeviceSegment if there else segment
         self.f, self.signature = f, signature
         self.options = options = device_options(options) if there else options
         self.limit, self.strict = limit, strict
@@ -159,10 +175,12 @@ class Spec:
         self.full = False
         self._lock = lock
         signature.settle()
-        self._build([recording])
+        self.root = self._begun(recording, options)
+        self._trees = [(self.root, options)]
+        self._enter(recording)
         self.auto: Auto | None = None
-        if self.root.guard is None and options.backend == "auto":
-            self.auto = Auto(self.root.code, self._native, ELSEWHERE)
+        if options.backend == "auto":
+            self.auto = Auto(self, ELSEWHERE)
         elif self.root.guard is None:  # no other path will ever be compared with it
             recording.equations.clear()
 
@@ -175,16 +193,35 @@ class Spec:
         """Called as the function is; gives `ELSEWHERE` for what it isn't made for."""
         return self.auto or self.root.code
 
-    def _native(self) -> Callable[..., Any] | None:
-        """The code of the first segment as machine code; None if nothing in it can be that."""
-        (recording,) = self.recordings
-        root = Segment(recording, 0, [], native_options(self.options), self._absent)
-        root.compile(self.signature.unpacker.lines, self._scope())
-        recording.equations.clear()
-        if root.native is None or not root.native.kernels:
+    # ------------------------------------------------------------------ two trees, for a while
+    def native(self) -> Segment | None:
+        """The same tree as machine code, which grows beside the other; None if none of it is."""
+        options = native_options(self.options)
+        with self._lock:
+            known = [*self.recordings]
+        root = self._begun(known[0], options)
+        for recording in known:
+            self._grow(root, options, recording)
+        if not any(x.native is not None and x.native.kernels for x in _segments(root)):
             return None
-        self.root = root
-        return root.code
+        with self._lock:
+            for recording in self.recordings[len(known) :]:
+                self._grow(root, options, recording)
+            self._trees.append((root, options))
+        return root
+
+    def keep(self, root: Segment) -> None:
+        """From now on there is this tree only."""
+        with self._lock:
+            self.root = root
+            self._trees = [tree for tree in self._trees if tree[0] is root]
+            if root.guard is None:
+                self.recordings[0].equations.clear()
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether something happens in a call besides the computing of its result."""
+        return any(happens(e.primitive, e.params) for r in self.recordings for e in r.equations)
 
     def _scope(self) -> Scope:
         scope = self.signature.scope.copy()
@@ -199,16 +236,22 @@ class Spec:
         exec(f"def takes(args, kwargs):\n{body}", scope.names)
         return bool(scope.names["takes"](args, kwargs))
 
-    def _build(self, recordings: Sequence[Recording]) -> None:
-        self.root = self.segment(recordings[0], 0, [], self.options, self._absent)
-        self.root.compile(self.signature.unpacker.lines, self._scope())
-        self.recordings = []
-        for recording in recordings:
-            self._enter(recording)
+    def _begun(self, recording: Recording, options: Options) -> Segment:
+        """The first segment of a tree."""
+        root = self.segment(recording, 0, [], options, self._absent)
+        root.compile(self.signature.unpacker.lines, self._scope())
+        return root
 
     def _enter(self, recording: Recording) -> bool:
-        """Compile what is new in a recording; whether there was anything."""
-        segment, new = self.root, not self.recordings
+        """Compile what is new in a recording, in all trees; whether there was anything."""
+        new = [self._grow(root, options, recording) for root, options in self._trees]
+        if any(new) and not self.full:
+            self.recordings.append(recording)
+        return any(new)
+
+    def _grow(self, root: Segment, options: Options, recording: Recording) -> bool:
+        """The same in one tree."""
+        segment, new = root, not self.recordings
         while segment.guard is not None:
             if not recording.follows(segment.recording, segment.depth, segment.end):
                 self.full = True  # it does other things at each call
@@ -217,14 +260,10 @@ class Spec:
             if answer not in segment.children:
                 new = True
                 handed = segment.handed_to(recording)
-                child = self.segment(
-                    recording, segment.depth + 1, handed, self.options, self._absent
-                )
+                child = self.segment(recording, segment.depth + 1, handed, options, self._absent)
                 child.compile()
                 segment.attach(answer, child)
             segment = segment.children[answer]
-        if new:
-            self.recordings.append(recording)
         return new
 
     def _absent(self, segment: Segment, answer: bool, args: Any, kwargs: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from .. import tree
 from ..arrays import INEXACT, aval
 from ..batch import vmap
-from ..control.bodies import inexact, replaced
+from ..control.bodies import inexact, replaced, zeros
 from ..core import Params, Primitive, Tracer, bind, is_traceable, rerun
 from ..derivatives import jvp, vjp
 from .pullbacks import ahead
@@ -94,13 +94,30 @@ class Flat:
         key = kind, self.ins, self.keys, tuple(fixed), tuple(static)
         cache = self.jitted._derived
         if key not in cache:
-            cache[key] = self.compiled(make(self.function()))
+            f = make(self.function())
+            if is_given_up(self.jitted):
+                return f
+            cache[key] = self.compiled(f)
         return cache[key]
+
+    def value(self) -> Any:
+        """The compiled function itself, of its traced leaves."""
+        return self.derived("value", lambda f: f)
 
     def compiled(self, f: Callable[..., Any]) -> Any:
         """The function, compiled with the options of the one that it was made of."""
         j = self.jitted
-        return type(j)(f, frozenset(), j._strict, j._options, j._max_paths)
+        new = type(j)(f, frozenset(), j._strict, j._options, j._max_paths)
+        new._named = j._named
+        return new
+
+
+def is_given_up(jitted: Any) -> bool:
+    """Whether a derivative of a function of CuPy's arrays turned out to run as it is written.
+
+    Then all of them do, and none of them says so again.
+    """
+    return any(d._as_written or is_given_up(d) for d in [*jitted._derived.values()])
 
 
 def _key(x: Any) -> Any:
@@ -120,7 +137,7 @@ def transformed(jitted: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _impl(*xs: Any, flat: Flat) -> Any:
-    out = flat.derived("value", lambda f: f)(*xs)
+    out = flat.value()(*xs)
     leaves, flat.structure = tree.flatten(out)
     return tuple(leaves)
 
@@ -135,15 +152,23 @@ def _both(xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
 
     def make(f: Any) -> Any:
         def pushed(xs: Any, ts: Any) -> Any:
-            return jvp(lambda *ms: f(*replaced(xs, moving, ms)), [xs[i] for i in moving], ts)
+            def values(*ms: Any) -> Any:
+                out = f(*replaced(xs, moving, ms))
+                return [y for y in tree.leaves(out) if _moves(y)] or [0.0], out
+
+            return jvp(values, [xs[i] for i in moving], ts, has_aux=True)[1:]
 
         return pushed
 
-    out, tangents = flat.derived(("jvp", moving), make)(tuple(xs), [ts[i] for i in moving])
+    found, out = flat.derived(("jvp", moving), make)(tuple(xs), [ts[i] for i in moving])
     ys, flat.structure = tree.flatten(out)
-    tangent_leaves = tree.leaves(tangents)
-    kinds = [aval(y).dtype.kind in INEXACT for y in ys]
-    return tuple(ys), tuple(t if k else None for t, k in zip(tangent_leaves, kinds, strict=True))
+    tangents = iter(found)
+    return tuple(ys), tuple(next(tangents) if _moves(y) else None for y in ys)
+
+
+def _moves(y: Any) -> bool:
+    """Whether a result has a derivative."""
+    return aval(y).dtype.kind in INEXACT
 
 
 def _record(xs: Sequence[Any], params: Params) -> Any:
@@ -170,7 +195,7 @@ def _pull(
     results = inexact(avals)
     if not results or not wanted:
         return [None] * len(active)
-    gs = [g[k] if k in g else np.zeros(avals[k].shape, avals[k].dtype) for k in results]
+    gs = [g[k] if k in g else zeros(avals[k], [*g.values()]) for k in results]
     moving = tuple(places[k] for k in wanted)
     if pullback is not None:
         found = pullback(wanted, gs, xs, residuals)

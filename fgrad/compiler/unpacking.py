@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import is_cupy, ndarray
+from ..arrays import is_a, is_cupy, ndarray
 from ..core import Tracer
 from ..errors import DtypeError, describe
 from .scope import Scope
@@ -27,7 +27,7 @@ def is_dynamic(x: Any) -> bool:
     """Whether a leaf is computed with: arrays and numbers, but no bools, which are flags."""
     if type(x) in NUMBERS:
         return True
-    return (isinstance(x, (ndarray, np.generic)) or is_cupy(x)) and x.dtype.kind in "fciub"
+    return (is_a(x, (ndarray, np.generic)) or is_cupy(x)) and x.dtype.kind in "fciub"
 
 
 @dataclass
@@ -50,7 +50,7 @@ def _is_comparable(x: Any) -> bool:
     except TypeError:
         return isinstance(x, (set, bytearray))
     same = x == x  # nan is not equal to itself
-    return same is True or (isinstance(same, np.bool_) and bool(same))
+    return same is True or (is_a(same, np.bool_) and bool(same))
 
 
 class Unpacker:
@@ -135,7 +135,7 @@ class Unpacker:
             self._registered(value, name, path, dynamic)
 
     def _check_static(self, value: Any, path: str) -> None:
-        if isinstance(value, (ndarray, Tracer)) or hasattr(value, "__next__"):
+        if is_a(value, (ndarray, Tracer)) or hasattr(value, "__next__"):
             raise DtypeError(
                 "jit wants arrays of numbers, or values by which its programs can be told apart.",
                 f"{describe(value)} at {path}",
@@ -180,7 +180,7 @@ class Unpacker:
 
     def _leaf(self, value: Any, name: str, path: str) -> None:
         kind = self._type(value)
-        if isinstance(value, ndarray) or is_cupy(value):
+        if is_a(value, ndarray) or is_cupy(value):
             dtype = value.dtype
             same = "is" if dtype is np.dtype(dtype.char) else "=="
             bound = self.scope.bind(dtype, dtype.name)

@@ -88,7 +88,7 @@ def _filled(cell: Any) -> bool:
 def element(x: Any) -> Any:
     """A plain example of ``x[i]``, also if there is none."""
     plain = example(x)
-    return plain[0] if len(plain) else np.ones(plain.shape[1:], plain.dtype)
+    return plain[0] if len(plain) else home(plain).ones(plain.shape[1:], plain.dtype)
 
 
 class Code(Graph):

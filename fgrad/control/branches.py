@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import aval, ndim_of, shape_of
+from ..arrays import Aval, aval, ndim_of, shape_of
 from ..batch import vmap
 from ..closures import example
 from ..core import Params, Primitive, bind, is_traceable, refuse_finished, rerun
@@ -323,7 +323,8 @@ def _batch(p: Primitive, size: int, xs: Leaves, batched: Sequence[bool], params:
             ys = mapped(graph.body, *mine)
         outs = ys if outs is None else [_where(mask, y, z) for y, z in zip(ys, outs, strict=True)]
     if outs is None:
-        return [np.zeros((0, *a.shape), a.dtype) for a in answers_of(next(iter(params.values())))]
+        empty = answers_of(next(iter(params.values())))
+        return [zeros(Aval((0, *a.shape), a.dtype), xs) for a in empty]
     return tuple(outs)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from ..arrays import Aval, aval, shape_of
 from ..batch import vmap
 from ..closures import example
-from ..core import Params, Primitive, bind, rerun
+from ..core import Params, Primitive, bind, home, rerun
 from ..derivatives import jvp, vjp
 from .bodies import (
     Code,
@@ -104,14 +104,20 @@ def run(params: Params, xs: Leaves, begin: int = 0, end: int | None = None) -> l
         carry = outs[:c]
         for column, y in zip(columns, outs[c:], strict=True):
             column.append(y)
-    return carry + [stacked(y, a, layout.reverse) for y, a in zip(columns, layout.answers[c:],
-                                                                  strict=True)]  # fmt: skip
+    answers = zip(columns, layout.answers[c:], strict=True)
+    return carry + [stacked(ys, a, layout.reverse, xs) for ys, a in answers]
 
 
-def stacked(ys: list[Any], like: Aval, reverse: bool) -> Any:
-    """The results of all steps as one array, in the order of the slices."""
+def stacked(ys: list[Any], like: Aval, reverse: bool, near: Leaves = ()) -> Any:
+    """The results of all steps as one array, in the order of the slices.
+
+    Of no steps it is where the arrays ``near`` are. A number that a loop on a device began with
+    is still the host's in the first step.
+    """
     if not ys:
-        return np.zeros((0, *like.shape), like.dtype)
+        return zeros(Aval((0, *like.shape), like.dtype), near)
+    if (host := home(ys[-1])) is not np:
+        ys = [host.full((), y, like.dtype) if home(y) is np and not shape_of(y) else y for y in ys]
     return np.stack(ys[::-1] if reverse else ys)
 
 
@@ -302,7 +308,7 @@ def _batch(p: Primitive, size: int, xs: Leaves, batched: Sequence[bool], params:
         lambda *ys: body(ys), ins, [0 if o else None for o in outs], axis_size=size
     )  # fmt: skip
     carry, slices, consts = layout.split(xs)
-    carry = [spread_out(x, size) if f and not b else x
+    carry = [spread_out(x, size, xs) if f and not b else x
              for x, f, b in zip(carry, flags, batched, strict=False)]  # fmt: skip
     slices = [np.moveaxis(x, 0, 1) if b else x
               for x, b in zip(slices, batched[c:], strict=False)]  # fmt: skip
@@ -316,8 +322,10 @@ def _batch(p: Primitive, size: int, xs: Leaves, batched: Sequence[bool], params:
     )
 
 
-def spread_out(x: Any, size: int) -> Any:
-    """The same value for each element of a batch."""
+def spread_out(x: Any, size: int, near: Leaves = ()) -> Any:
+    """The same value for each element of a batch; a number where the arrays ``near`` are."""
+    if not shape_of(x) and (host := home(*near)) is not np and home(x) is np:
+        x = host.full((), x, aval(x).dtype)
     return np.broadcast_to(x, (size, *shape_of(x)))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import shape_of
+from ..arrays import is_a, shape_of
 from ..batch import vmap
 from ..errors import ArgumentError, describe
 from ..tracebacks import boundary
@@ -40,7 +40,7 @@ def map(f: Callable[..., Any], xs: Any, *, batch_size: int | None = None) -> Any
     n = length_of(columns, xs, None, "map")
     if batch_size is None:
         return scan(lambda _, x: (None, f(x)), None, xs)[1]
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+    if is_a(batch_size, bool) or not is_a(batch_size, int) or batch_size < 1:
         raise ArgumentError(
             "map wants batch_size as a positive integer.", describe(batch_size), "leave it away"
         )

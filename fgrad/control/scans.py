@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import aval, shape_of
+from ..arrays import aval, is_a, shape_of
 from ..closures import example
 from ..core import bind, is_traceable, refuse_finished, rerun
 from ..errors import (
@@ -73,7 +73,7 @@ def scan(
         ArgumentError: there is no length, or a negative one; ``f`` doesn't return a pair.
     """
     check_step("scan", f)
-    if not isinstance(unroll, int) or (unroll < 1 and unroll is not False):
+    if not is_a(unroll, int) or (unroll < 1 and unroll is not False):
         raise ArgumentError(
             "scan wants unroll as a positive integer or a bool.", describe(unroll), "leave it away"
         )
@@ -120,7 +120,7 @@ def _pair(out: Any, f: Any) -> tuple[Any, Any]:
 def length_of(columns: list[Any], xs: Any, length: Any, name: str = "scan") -> int:
     """The number of steps."""
     if length is not None and (
-        isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 0
+        is_a(length, bool) or not is_a(length, (int, np.integer)) or length < 0
     ):
         raise ArgumentError(
             f"{name} wants length as a number of steps, not negative.",

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import aval
+from ..arrays import aval, is_a
 from ..core import rerun
 from ..derivatives import vjp
 from ..errors import ArgumentError, describe
@@ -80,7 +80,7 @@ def schedule_of(every: Any, memory: Any, n: int, carry: int, graph: Graph) -> Sc
 
 
 def _check_number(name: str, value: Any, what: str, hint: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+    if is_a(value, bool) or not is_a(value, (int, np.integer)) or value < 1:
         raise ArgumentError(
             f"scan wants {name} as {what}, at least 1.", describe(value), f"give an integer, {hint}"
         )
@@ -121,7 +121,7 @@ def blocks(layout: Any, xs: Leaves, run: Callable[..., Any]) -> Any:
         results = inexact(layout.answers)
         if not moving or not any(k < c or k in g for k in results):
             return [None] * len(xs)
-        cts = {k: g[k] if k in g else zeros(aval(like[k])) for k in results if k < c}
+        cts = {k: g[k] if k in g else zeros(aval(like[k]), xs) for k in results if k < c}
         sums: dict[int, Any] = {}
         parts: dict[int, list[Any]] = {i: [] for i in moving if c <= i < c + layout.slices}
 

@@ -127,7 +127,7 @@ def _impl(*xs: Any, cond: Code, body: Code, carries: int, save: bool) -> tuple[A
     if not save:
         return tuple(carry)
     columns = list(zip(*history, strict=True)) or [()] * carries
-    return (*carry, *(stacked(list(c), a, False)
+    return (*carry, *(stacked(list(c), a, False, xs)
                       for c, a in zip(columns, answers_of(body), strict=True)))  # fmt: skip
 
 
@@ -226,7 +226,7 @@ def _batch(p: Primitive, size: int, xs: Leaves, batched: Sequence[bool], params:
             for new, y in zip(mapped(*safe), ys, strict=False)
         ]
 
-    operands = [spread_out(x, size) if f and not b and i < c else x
+    operands = [spread_out(x, size, xs) if f and not b and i < c else x
                 for i, (x, f, b) in enumerate(zip(xs, flags, batched, strict=True))]  # fmt: skip
     ys = _bind_derived(
         params,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import is_a
 from ..errors import FgradError, describe
 from ..libraries import WATCHED
 from ..ops.indices import HERE
@@ -65,7 +66,7 @@ def _finite(x: Any) -> bool:
 
 
 def _check_places(name: str, x: Any, arrays: Sequence[Any], spec: Any) -> None:
-    used = sum(1 for s in spec if s is HERE or isinstance(s, (int, slice)))
+    used = sum(1 for s in spec if s is HERE or is_a(s, (int, slice)))
     axis, rest = 0, iter(arrays)
     for s in spec:
         if s is Ellipsis:
@@ -80,5 +81,5 @@ def _check_places(name: str, x: Any, arrays: Sequence[Any], spec: Any) -> None:
                     "clip the indices, or make the axis longer",
                 )
             axis += 1
-        elif isinstance(s, (int, slice)) and not isinstance(s, bool):
+        elif is_a(s, (int, slice)) and not is_a(s, bool):
             axis += 1

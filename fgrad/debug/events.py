@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import is_array
+from ..arrays import is_a, is_array
 from ..core import Params, Primitive, bind, full_lower
 from .ground import GroundTracer
 from .located import Located, Written
@@ -152,8 +152,8 @@ def is_finite(x: Any) -> bool:
     (True, False, True)
     """
     x = full_lower(x)
-    kind = getattr(getattr(x, "dtype", None), "kind", "f" if isinstance(x, float) else "")
-    if kind not in ("f", "c") and not isinstance(x, complex):
+    kind = getattr(getattr(x, "dtype", None), "kind", "f" if is_a(x, float) else "")
+    if kind not in ("f", "c") and not is_a(x, complex):
         return True
     return bool(np.all(np.isfinite(x)))
 

@@ -22,8 +22,8 @@ _FREE = frozenset(
     (
         "all", "any", "argmax", "argmin", "argpartition", "argsort", "astype", "astype_exact",
         "at", "broadcast_to", "concatenate", "conjugate", "copy", "copyto", "count_nonzero",
-        "expand_dims", "empty", "fill", "flip", "full", "getitem", "imag", "index_set", "pad",
-        "positive", "ravel", "real", "real_where_possible", "repeat", "reshape", "roll",
+        "expand_dims", "empty", "fill", "flip", "full", "getitem", "imag", "index_set", "kind",
+        "pad", "positive", "ravel", "real", "real_where_possible", "repeat", "reshape", "roll",
         "searchsorted", "split", "squeeze", "stack", "stop_gradient", "take", "transpose",
         "where", "zeros", "zeros_like", "ones", "ones_like",
     )

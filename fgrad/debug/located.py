@@ -74,6 +74,8 @@ class Located(Ground):
             new = replace(itself, operation=source.operation, inside=source.inside)
             return new, source.phase
         if pulled is not None and not (nearest is not None and nearest.level > pulled.level):
+            if known is None and not here.stack:  # what a tape does by itself inside of a rule
+                known = next((w for n in here.around if (w := written.get(n.key))), None)
             if known is None or here.beneath:  # a backward function of the user's
                 return replace(itself, inside="" if known is None else known.operation), "backward"
             return known, "backward"

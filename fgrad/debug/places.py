@@ -116,6 +116,7 @@ class Whereabouts:
         batches: the sizes of the mapped axes in front, the outermost first.
         tape: the tape that is walked back over; the outermost of several.
         source: that of the operation of a graph which is being run.
+        around: the records that outer tapes are walking back over, the nearest first.
     """
 
     stack: tuple[Line, ...]
@@ -126,6 +127,7 @@ class Whereabouts:
     batches: tuple[int, ...]
     tape: Tape | None
     source: Source | None
+    around: tuple[Node, ...] = ()
 
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -167,6 +169,7 @@ def whereabouts(until: CodeType) -> Whereabouts:
     pushed: Pushed | None = None
     source: Source | None = None
     beneath, own, tape = 0, 0, None
+    around: list[Node] = []
     batches: dict[int, int] = {}
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -182,6 +185,8 @@ def whereabouts(until: CodeType) -> Whereabouts:
             if pulled is None:
                 pulled = Node(tape.level, len(names["nodes"]), cotangent=names.get("g"))
                 beneath = len(stack) if own else 0
+            else:
+                around.append(Node(tape.level, len(names["nodes"])))
         elif code in _PUSHING:
             names = frame.f_locals
             # The answer is there, so what is computed is the tangent.
@@ -203,7 +208,7 @@ def whereabouts(until: CodeType) -> Whereabouts:
         frame = frame.f_back
     sizes = tuple(batches[k] for k in sorted(batches))
     return Whereabouts(
-        tuple(stack), tuple(recording), pulled, beneath, pushed, sizes, tape, source
+        tuple(stack), tuple(recording), pulled, beneath, pushed, sizes, tape, source, tuple(around)
     )  # fmt: skip
 
 

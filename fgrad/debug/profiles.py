@@ -21,8 +21,8 @@ class Row:
     """An operation in a line of the source.
 
     Attributes:
-        operation: NumPy's name of the user's operation, or of what a compiled statement calls.
-        phase: "forward", "backward", "tangent" or "compiled".
+        operation: NumPy's name of the user's operation.
+        phase: "forward", "backward" or "tangent"; or "compiled" for a statement of generated code.
         line: the user's line, or the statement; None where no line is known.
         calls: how often it ran in one run.
         seconds: its time in one run, the median of all runs.

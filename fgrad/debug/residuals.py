@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import tree
 from ..arguments import check_differentiable
-from ..arrays import aval, is_array
+from ..arrays import aval, is_a, is_array
 from ..checks import run
 from ..core import Primitive, Tracer, check_function
 from ..derivatives import Pullback
@@ -187,7 +187,7 @@ def kept(record: Any, answer: str, made: Sequence[str]) -> Iterator[tuple[str, A
 
 def owner(x: Any) -> int:
     """A number for the memory that an array lies in; views share it."""
-    while isinstance(getattr(x, "base", None), np.ndarray):
+    while is_a(getattr(x, "base", None), np.ndarray):
         x = x.base
     return id(x)
 

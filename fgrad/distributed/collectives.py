@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import NUMBERS, ndim_of, shape_of
+from ..arrays import NUMBERS, is_a, ndim_of, shape_of
 from ..core import Primitive, bind, is_traceable
 from ..errors import ArgumentError, DtypeError, ShapeError, describe
 from ..tracebacks import boundary
@@ -285,7 +285,7 @@ def rank_of(value: Any, comm: Any, name: str, what: str) -> int:
         rank = operator.index(value)
     except TypeError:
         rank = -1
-    if not 0 <= rank < size or isinstance(value, bool):
+    if not 0 <= rank < size or is_a(value, bool):
         raise ArgumentError(
             f"{name} wants a rank from 0 to {size - 1} as {what}.",
             describe(value),

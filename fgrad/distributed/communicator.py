@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..arrays import is_cupy
+from ..arrays import is_a, is_cupy
 from ..core import Array
 from ..errors import ArgumentError, DtypeError, describe
 from .agreement import Agreement, Signature, kinds_of
@@ -103,7 +103,7 @@ class Communicator:
             sys.stdout.flush()
             print(f"Rank {self.rank} of {self.size} has failed; all are ended.", file=sys.stderr)
             code = error.code if isinstance(error, SystemExit) else 1
-            self.abort(code if isinstance(code, int) else 1)
+            self.abort(1 if code is None or isinstance(code, str) else code)
         self.close()
 
     # ------------------------------------------------------------------ for the operations
@@ -204,7 +204,7 @@ def from_mpi(comm: Any, timeout: float = PATIENCE) -> Communicator:
 
 
 def _seconds(timeout: Any) -> float:
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+    if is_a(timeout, bool) or not is_a(timeout, (int, float)) or not timeout > 0:
         raise ArgumentError(
             "world wants a number of seconds above 0 as timeout.",
             describe(timeout),

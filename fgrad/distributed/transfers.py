@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import INEXACT, aval, shape_of
+from ..arrays import INEXACT, aval, is_a, shape_of
 from ..core import Params, Primitive, bind
 from ..errors import ArgumentError, describe
 from ..tracebacks import boundary
@@ -209,7 +209,7 @@ def _peer(rank: Any, comm: Communicator, name: str) -> int:
 
 
 def _tag(tag: Any, name: str) -> int:
-    if isinstance(tag, bool) or not isinstance(tag, int) or not 0 <= tag < 1024:
+    if is_a(tag, bool) or not is_a(tag, int) or not 0 <= tag < 1024:
         raise ArgumentError(
             f"{name} wants an integer from 0 to 1023 as tag.", describe(tag), "pass such a number"
         )

@@ -7,19 +7,26 @@ import inspect
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .. import tree
 from ..core import check_function
 from ..errors import ArgumentError
-from ..stage import make_graph
+from ..graph import Var
 from ..tracebacks import boundary
-from .boxes import COLOURS, MARGIN, size_of
-from .layout import Layout, layered
+from .arranging import Line, arranged
+from .backward import add_way_back
+from .boxes import COLOURS, LINES, MARGIN, size_of
+from .calls import items, recorded
+from .contents import joined, shape_of, slopes_of, summary, values_of
 from .network import Box, Network, network_of
 from .painting import paint
+
+#: Of more boxes than this nobody can read the picture: then calls are boxes,
+MANY = 40
+#: so that there are at most so many operations and calls, where that can be.
+FEW = 24
 
 
 class Drawing:
@@ -33,61 +40,65 @@ class Drawing:
         self.network = network
 
     def __repr__(self) -> str:
-        return (
-            f"<drawing of {self.network.name}: {len(self.network.boxes)} boxes, "
-            f"{len(self.network.arrows)} arrows>"
-        )
+        net = self.network
+        back = f", and {len(net.twins)} boxes of the way back" if net.twins else ""
+        return f"<drawing of {net.name}: {len(net.boxes)} boxes, {len(net.arrows)} arrows{back}>"
 
     def _repr_svg_(self) -> str:
         return self.svg()
 
-    def layout(self) -> Layout:
-        """Where boxes and arrows are, in points: rows of boxes, arrows that point down."""
-        net = self.network
-        number = {id(box): k for k, box in enumerate(net.boxes)}
-        arrows = [(number[id(a)], number[id(b)]) for a, b, _ in net.arrows]
-        read = {b for _, b in arrows}
-        # Constants are met late, when they are read, and come first here.
-        order = sorted(range(len(net.boxes)), key=lambda k: k if k in read else -1)
-        rank = {k: i for i, k in enumerate(order)}
-        sizes = [size_of(net.boxes[k]) for k in order]
-        ports = [{"x": -1, "y": 1}.get(label, 0) for _, _, label in net.arrows]
-        plan = layered(sizes, [(rank[a], rank[b]) for a, b in arrows], ports)
-        return replace(plan, centre=[plan.centre[rank[k]] for k in range(len(net.boxes))])
-
     # ------------------------------------------------------------------ as text
     def svg(self) -> str:
         """The picture as SVG, by a layered layout of our own."""
-        net, plan = self.network, self.layout()
+        plan = arranged(self.network)
         width, height = plan.width + 2 * MARGIN, plan.height + 2 * MARGIN
+        tips = [
+            f'<marker id="{style}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+            f'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="{colour}"/></marker>'
+            for style, colour in LINES.items()
+        ]
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
             f'viewBox="{-MARGIN:.0f} {-MARGIN:.0f} {width:.0f} {height:.0f}" '
             'font-family="Helvetica, Arial, sans-serif">',
-            f"<title>{html.escape(net.name)}</title>",
-            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
-            'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#777"/></marker></defs>',
+            f"<title>{html.escape(self.network.name)}</title>",
+            f"<defs>{''.join(tips)}</defs>",
             f'<rect x="{-MARGIN:.0f}" y="{-MARGIN:.0f}" width="{width:.0f}" '
             f'height="{height:.0f}" fill="white"/>',
         ]
-        for route, (_, _, label) in zip(plan.routes, net.arrows, strict=True):
-            parts.append(_arrow(route, label))
-        parts += [_box(b, c) for b, c in zip(net.boxes, plan.centre, strict=True)]
+        parts += [
+            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="16" fill="#777">'
+            f"{text}</text>"
+            for text, (x, y) in plan.headings
+        ]
+        parts += map(_line, plan.lines)
+        parts += [_box(*placed) for placed in plan.boxes]
         return "\n".join([*parts, "</svg>"])
 
     def dot(self) -> str:
         """The picture in the DOT language of graphviz."""
         net = self.network
-        lines = ["digraph {", '  node [shape=box, style="rounded,filled", fontname=Helvetica];']
-        number = {id(box): f"n{k}" for k, box in enumerate(net.boxes)}
-        for box in net.boxes:
+        lines = [
+            "digraph {",
+            '  node [shape=box, style="rounded,filled", fontname=Helvetica];',
+            f'  edge [color="{LINES["forward"]}", fontname=Helvetica];',
+        ]
+        every = [*net.boxes, *net.twins.values()]
+        number = {box: f"n{k}" for k, box in enumerate(every)}
+        for box in every:
             fill, border = COLOURS[box.kind]
             label = _quoted("\n".join([box.title, *box.lines]))
-            lines.append(
-                f'  {number[id(box)]} [label={label}, fillcolor="{fill}", color="{border}"];'
-            )
+            lines.append(f'  {number[box]} [label={label}, fillcolor="{fill}", color="{border}"];')
         for a, b, label in net.arrows:
-            lines.append(f"  {number[id(a)]} -> {number[id(b)]} [label={_quoted(label)}];")
+            lines.append(f"  {number[a]} -> {number[b]} [label={_quoted(label)}];")
+        for a, b in net.back:  # upwards, so that the rows are those of the way forward
+            tip = f'dir=back, color="{LINES["back"]}"'
+            lines.append(f"  {number[b]} -> {number[a]} [{tip}];")
+        for box, twin in net.kept:
+            look = f'style=dashed, arrowhead=none, constraint=false, color="{LINES["kept"]}"'
+            lines.append(f"  {number[box]} -> {number[twin]} [{look}];")
+        for box, twin in net.twins.items():
+            lines.append(f"  {{ rank=same; {number[box]}; {number[twin]}; }}")
         return "\n".join([*lines, "}"])
 
     # ------------------------------------------------------------------ as a file
@@ -117,7 +128,7 @@ class Drawing:
                     input=self.dot().encode(), check=True,
                 )  # fmt: skip
             else:
-                paint(self.network, self.layout(), path)
+                paint(arranged(self.network), path)
         else:
             raise ArgumentError(
                 "save wants a file that ends with .svg, .png, .pdf or .dot.",
@@ -128,8 +139,8 @@ class Drawing:
 
 @boundary
 def draw(
-    f: Callable[..., Any], *args: Any, grads: bool = False, values: bool = True,
-    collapse: bool = True, **kwargs: Any,
+    f: Callable[..., Any], *args: Any, grads: bool = False, backward: bool = False,
+    values: bool = True, collapse: bool = True, depth: int | None = None, **kwargs: Any,
 ) -> Drawing:  # fmt: skip
     """Draw what a function does with some arguments.
 
@@ -145,9 +156,15 @@ def draw(
         args, kwargs: what it is called with.
         grads: whether each box says the derivative of the first result by its value (of the sum
             of its entries, if it is an array).
+        backward: whether the way back is a part of the picture: beside each box stands the
+            derivative by its value, with the operations that lead back from there; arrows point up,
+            and dashed lines show which values of the way forward are kept for it.
         values: whether each box says its value: a number, or the range of an array's entries.
         collapse: whether operations that are repeated three times or more are one box, and what
-            repeats a long stretch of them, such as the block of a transformer, a box below it.
+            repeats a long stretch of them, such as the block of a transformer, a box below it; and
+            whether calls of functions are boxes where there would be too many otherwise.
+        depth: which calls are one box each: 1 for those that ``f`` makes, 2 for those made in them,
+            and so on. Left out, none are, or so many as make the picture readable.
 
     Returns:
         A `Drawing`: notebooks show it, ``save("picture.svg")`` writes it.
@@ -156,10 +173,30 @@ def draw(
         TracerConversionError: ``f`` asks for a value, as in ``if x > 0``.
     """
     check_function(f, "draw")
-    graph = make_graph(f)(*args, **kwargs)
+    graph = recorded(f, args, kwargs)
     leaves = tree.leaves((args, kwargs))
     names = _names(f, args, kwargs)
-    return Drawing(network_of(graph, names, leaves, values, grads, collapse))
+    env = values_of(graph, leaves)
+    slopes = slopes_of(graph, leaves) if grads or backward else {}
+
+    def lines(*some: Var) -> list[str]:
+        out = [shape_of(v) for v in some if len(some) == 1]
+        if values:
+            out.append(summary(joined([env[v] for v in some])))
+        moving = [slopes[v] for v in some if v in slopes]
+        if moving and not backward:
+            out.append(f"∂ {summary(joined(moving))}")
+        return out
+
+    def drawn(most: int | None = None) -> Network:
+        return network_of(graph, names, lines, collapse, items(graph, depth, most))
+
+    net = drawn()
+    if collapse and depth is None and len(net.boxes) > MANY:
+        net = drawn(FEW)
+    if backward:
+        add_way_back(net, env, slopes, values)
+    return Drawing(net)
 
 
 def _names(f: Callable[..., Any], args: Any, kwargs: Any) -> list[str]:
@@ -178,35 +215,35 @@ def _names(f: Callable[..., Any], args: Any, kwargs: Any) -> list[str]:
 
 
 # ------------------------------------------------------------------ drawing
-def _arrow(route: list[tuple[float, float]], label: str) -> str:
-    (x, y), *rest = route
+def _line(line: Line) -> str:
+    (x, y), (u, v) = line.start, line.end
     path = f"M{x:.1f} {y:.1f}"
-    for u, v in rest:
-        middle = (y + v) / 2
-        path += f" C{x:.1f} {middle:.1f} {u:.1f} {middle:.1f} {u:.1f} {v:.1f}"
-        x, y = u, v
-    line = f'<path d="{path}" fill="none" stroke="#777" marker-end="url(#tip)"/>'
-    if label:
-        side = "end" if label == "x" else "start"
-        at = x - 5 if label == "x" else x + 5
-        line += (
-            f'<text x="{at:.1f}" y="{y - 6:.1f}" text-anchor="{side}" font-size="10" '
-            f'fill="#777">{label}</text>'
+    for points in line.curves:
+        path += " C" + " ".join(f"{p:.1f} {q:.1f}" for p, q in points)
+    colour = LINES[line.style]
+    look = 'stroke-dasharray="4 4"' if line.style == "kept" else f'marker-end="url(#{line.style})"'
+    out = f'<path d="{path}" fill="none" stroke="{colour}" {look}/>'
+    if line.label:
+        side = "end" if line.label == "x" else "start"
+        at = u - 5 if line.label == "x" else u + 5
+        out += (
+            f'<text x="{at:.1f}" y="{v - 6:.1f}" text-anchor="{side}" font-size="10" '
+            f'fill="#777">{line.label}</text>'
         )
-    return line
+    return out
 
 
-def _box(box: Box, centre: tuple[float, float]) -> str:
-    (x, y), (w, h) = centre, size_of(box)
+def _box(box: Box, centre: tuple[float, float], size: tuple[float, float]) -> str:
+    (x, y), (w, h) = centre, size
     fill, border = COLOURS[box.kind]
     parts = [
         f'<rect x="{x - w / 2:.1f}" y="{y - h / 2:.1f}" width="{w:.1f}" height="{h:.1f}" rx="6" '
         f'fill="{fill}" stroke="{border}"/>'
     ]
-    top = y - h / 2 + 17
+    top = y - size_of(box)[1] / 2 + 17
     for k, line in enumerate([box.title, *box.lines]):
         font = 'font-size="14" font-weight="bold"' if k == 0 else 'font-size="11"'
-        colour = "#b0413e" if line.startswith("∂") else "#222"
+        colour = "#b0413e" if k and line.startswith("∂") else "#222"
         parts.append(
             f'<text x="{x:.1f}" y="{top + 14 * k:.1f}" text-anchor="middle" {font} '
             f'fill="{colour}">{html.escape(line)}</text>'

@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from ..arrays import INEXACT, aval, shape_of
-from ..core import bind
-from ..derivatives import vjp
+from ..arrays import shape_of
 from ..graph import Const, Equation, Graph, Var
+from .calls import Item
+from .contents import summary
 
 #: Signs that say more than the names of functions.
 SIGNS = {
@@ -21,9 +19,9 @@ SIGNS = {
 
 #: At least so many repetitions are drawn as one box; twice as many of a single operation.
 OFTEN = 3
-#: The longest stretch of operations whose repetition is looked for.
+#: The longest stretch of boxes whose repetition is looked for.
 STRETCH = 160
-#: A stretch of so many is drawn once, and what repeats it, even once, as a box below.
+#: A stretch of so many operations is drawn once, and what repeats it, even once, as a box below.
 LONG = 12
 
 
@@ -32,66 +30,89 @@ class Box:
     """A place in the picture.
 
     Attributes:
-        kind: input, constant, operation, repeated, or output.
+        kind: input, constant, operation, call, repeated, output, or cotangent.
         title: what it does, or what it is called.
         lines: shape and dtype, value, derivative.
+        var: the value that it shows.
+        equations: the operations that it stands for.
+        gathered: the inputs that it stands for, if they are several.
     """
 
     kind: str
     title: str
     lines: list[str] = field(default_factory=list)
+    var: Var | None = None
+    equations: Sequence[Equation] = ()
+    gathered: Sequence[Var] = ()
+
+
+#: From where to where, and what stands at the tip.
+Arrow = tuple[Box, Box, str]
 
 
 @dataclass
 class Network:
-    """Boxes in the order in which they run, and arrows between them, with labels."""
+    """Boxes in the order in which they run, and arrows between them, with labels.
+
+    Attributes:
+        place: the box that shows or makes each value.
+        twins: for the way back, the box of the derivative by what a box makes.
+        back: the arrows of the way back, from the twins of what reads a value to its own.
+        kept: what the way back reads of the way forward: from a box to a twin.
+    """
 
     name: str
     boxes: list[Box] = field(default_factory=list)
-    arrows: list[tuple[Box, Box, str]] = field(default_factory=list)
+    arrows: list[Arrow] = field(default_factory=list)
+    place: dict[Var, Box] = field(default_factory=dict)
+    twins: dict[Box, Box] = field(default_factory=dict)
+    back: list[tuple[Box, Box]] = field(default_factory=list)
+    kept: list[tuple[Box, Box]] = field(default_factory=list)
+
+
+#: Words for a value, or for those of several inputs.
+Lines = Callable[..., list[str]]
 
 
 def network_of(
-    graph: Graph, names: Sequence[str], leaves: Sequence[Any], values: bool, grads: bool,
-    collapse: bool,
-) -> Network:  # fmt: skip
-    """The picture of a graph that was recorded on these leaves."""
-    env = _values(graph, leaves)
-    slopes = _slopes(graph, leaves) if grads else {}
+    graph: Graph, names: Sequence[str], lines: Lines, collapse: bool, some: Sequence[Item]
+) -> Network:
+    """The picture of a graph.
 
-    def lines(v: Var) -> list[str]:
-        out = [f"{v.aval.dtype} {list(v.aval.shape)}" if v.aval.shape else str(v.aval.dtype)]
-        if values:
-            out.append(summary(env[v]))
-        if v in slopes:
-            out.append(f"∂ {summary(slopes[v])}")
-        return out
-
+    Args:
+        graph: it.
+        names: of its inputs.
+        lines: words for the value in a variable, or for all of those in several.
+        collapse: whether what is repeated is drawn once.
+        some: its operations, as they are drawn.
+    """
     net = Network(graph.name)
-    place: dict[Var, Box] = {}
     for v, name in zip(graph.inputs, names, strict=True):
-        place[v] = Box("input", _short(name), lines(v))
-        net.boxes.append(place[v])
-    equations, k = graph.equations, 0
-    made = {v: i for i, e in enumerate(equations) for v in e.outputs}
-    while k < len(equations):
-        length, times = _repetition(equations, made, k) if collapse else (1, 1)
+        net.place[v] = Box("input", _short(name), lines(v), v)
+        net.boxes.append(net.place[v])
+    made = {v: i for i, item in enumerate(some) for e in item.equations for v in e.outputs}
+    read = {a for e in graph.equations for a in e.operands if isinstance(a, Var)}
+    wanted = read.union(y for y in graph.outputs if isinstance(y, Var))
+    k = 0
+    while k < len(some):
+        length, times = _repetition(some, made, k) if collapse else (1, 1)
         end = k + length * times
-        if length >= LONG:
-            for e in equations[k : k + length]:
-                _enter(net, place, [e], 1, 1, lines)
+        if _long(some[k : k + length]):
+            for item in some[k : k + length]:
+                _enter(net, [item], 1, 1, lines, wanted)
             k, times = k + length, times - 1
-            _enter(net, place, equations[k:end], length, times, lines, above=True)
+            if times:
+                _enter(net, some[k:end], length, times, lines, wanted, above=True)
         else:
-            _enter(net, place, equations[k:end], length, times, lines)
+            _enter(net, some[k:end], length, times, lines, wanted)
         k = end
     for i, y in enumerate(graph.outputs):
         title = "result" if len(graph.outputs) == 1 else f"result {i}"
         box = Box("output", title)
         net.boxes.append(box)
-        net.arrows.append((_source(net, place, y), box, ""))
+        net.arrows.append((_source(net, y), box, ""))
     if collapse:
-        _gather_inputs(net)
+        _gather_inputs(net, dict(zip(graph.inputs, names, strict=True)), lines)
     return net
 
 
@@ -107,27 +128,64 @@ def _short(name: str) -> str:
     return f"{first}…[{'['.join(steps[-3:])}"
 
 
-def _gather_inputs(net: Network) -> None:
-    """Draw the inputs that only one repeated box reads as one box, if they are many."""
-    targets: dict[int, set[int]] = {}
+def _gather_inputs(net: Network, names: dict[Var, str], lines: Lines) -> None:
+    """Draw the inputs that only one repeated box or call reads as one box, if they are many."""
+    targets: dict[Box, set[Box]] = {}
     for a, b, _ in net.arrows:
-        targets.setdefault(id(a), set()).add(id(b))
-    for box in [b for b in net.boxes if b.kind == "repeated"]:
-        alone = [b for b in net.boxes if b.kind == "input" and targets.get(id(b)) == {id(box)}]
-        if len(alone) <= OFTEN:
+        targets.setdefault(a, set()).add(b)
+    for box in [b for b in net.boxes if b.kind in ("repeated", "call")]:
+        alone = [b for b in net.boxes if b.kind == "input" and targets.get(b) == {box}]
+        if box.kind == "repeated" and len(alone) > OFTEN:
+            words = [f"{alone[0].title} …", alone[-1].title]
+            _gather(net, alone, box, Box("input", f"{len(alone)} inputs", words), lines)
+        if box.kind == "repeated":
             continue
-        gone = {id(b) for b in alone}
-        one = Box("input", f"{len(alone)} inputs", [f"{alone[0].title} …", alone[-1].title])
-        first = net.boxes.index(alone[0])
-        net.boxes[first] = one
-        net.boxes = [b for b in net.boxes if id(b) not in gone]
-        net.arrows = [arrow for arrow in net.arrows if id(arrow[0]) not in gone]
-        net.arrows.append((one, box, ""))
+        arguments: dict[str, list[Box]] = {}
+        for b in alone:
+            arguments.setdefault(names[_var(b)].partition("[")[0], []).append(b)
+        for some in arguments.values():
+            if len(some) > 1:
+                common = _common([names[_var(b)] for b in some])
+                words = [
+                    f"{names[_var(b)][len(common) :]} {list(_var(b).aval.shape)}" for b in some
+                ]
+                words = words if len(words) <= OFTEN else [words[0], "…", words[-1]]
+                _gather(net, some, box, Box("input", _short(common), words), lines)
 
 
-def _source(net: Network, place: dict[Var, Box], a: Var | Const) -> Box:
+def _var(box: Box) -> Var:
+    assert box.var is not None
+    return box.var
+
+
+def _gather(net: Network, some: Sequence[Box], box: Box, one: Box, lines: Lines) -> None:
+    """Put one box in the place of inputs that only one other box reads."""
+    one.gathered = [_var(b) for b in some]
+    one.lines += lines(*one.gathered)
+    net.boxes[net.boxes.index(some[0])] = one
+    gone = set(some)
+    net.boxes = [b for b in net.boxes if b not in gone]
+    net.arrows = [arrow for arrow in net.arrows if arrow[0] not in gone]
+    net.arrows.append((one, box, ""))
+    net.place.update(dict.fromkeys(one.gathered, one))
+
+
+def _common(names: Sequence[str]) -> str:
+    """What paths have in common, in whole steps.
+
+    >>> _common(["p['a']['w']", "p['a']['b']"])
+    "p['a']"
+    """
+    split = [name.split("[") for name in names]
+    k = 0
+    while all(len(s) > k + 1 and s[k] == split[0][k] for s in split):
+        k += 1
+    return "[".join(split[0][:k])
+
+
+def _source(net: Network, a: Var | Const) -> Box:
     if isinstance(a, Var):
-        return place[a]
+        return net.place[a]
     shape = shape_of(a.value)
     title = summary(a.value) if not shape else f"constant {list(shape)}"
     box = Box("constant", title)
@@ -136,38 +194,51 @@ def _source(net: Network, place: dict[Var, Box], a: Var | Const) -> Box:
 
 
 def _enter(
-    net: Network, place: dict[Var, Box], stretch: Sequence[Equation], length: int, times: int,
-    lines: Callable[[Var], list[str]], above: bool = False,
+    net: Network, stretch: Sequence[Item], length: int, times: int, lines: Lines,
+    wanted: set[Var], above: bool = False,
 ) -> None:  # fmt: skip
-    """One operation, or a stretch that is repeated, or repeats what is drawn above, as one box."""
-    last = stretch[-1]
+    """One item, or a stretch that is repeated, or repeats what is drawn above, as one box."""
+    equations = [e for item in stretch for e in item.equations]
+    last, outs = equations[-1], [v for e in equations for v in e.outputs]
+    out = next((v for v in reversed(outs) if v in wanted), outs[-1] if outs else None)
+    words = [] if out is None else lines(out)
     if above:
         often = f"{times} \N{MULTIPLICATION SIGN} " if times > 1 else ""
-        more = [f"the {length} operations above", *lines(last.outputs[0])]
-        box = Box("repeated", f"{often}the same again", more)
+        what = "boxes" if any(item.name for item in stretch) else "operations"
+        words = [f"the {length} {what} above", *words]
+        box = Box("repeated", f"{often}the same again", words, out, equations)
     elif times > 1:
-        inside = " → ".join(_title(e) for e in stretch[:length])
-        box = Box("repeated", f"{times} \N{MULTIPLICATION SIGN}", [inside, *lines(last.outputs[0])])
+        inside = " → ".join(map(_words, stretch[:length]))
+        box = Box("repeated", f"{times} \N{MULTIPLICATION SIGN}", [inside, *words], out, equations)
+    elif stretch[0].name:
+        inside = title_of(last) if len(equations) == 1 else f"{len(equations)} operations"
+        more = [] if inside == stretch[0].name else [inside]
+        box = Box("call", stretch[0].name, [*more, *words], out, equations)
     else:
-        box = Box("operation", _title(last), lines(last.outputs[0]) if last.outputs else [])
-    mine = {v for e in stretch for v in e.outputs}
-    operands = [a for e in stretch for a in e.operands if a not in mine]
-    if times > 1 or above:
+        box = Box("operation", title_of(last), words, out, equations)
+    mine = set(outs)
+    operands = [a for e in equations for a in e.operands if a not in mine]
+    if len(equations) > 1:
         operands = list(dict.fromkeys(a for a in operands if isinstance(a, Var)))
     else:
         operands = [a for a in operands if not _is_number(a)]
-    ordered = len(stretch) == 1 and len(operands) == 2 and last.primitive.name in _ORDERED
-    for i, a in enumerate(operands):
-        net.arrows.append((_source(net, place, a), box, ("x", "y")[i] if ordered else ""))
+    ordered = len(equations) == 1 and len(operands) == 2 and last.primitive.name in _ORDERED
+    labels = ("x", "y") if ordered else ("",) * len(operands)
+    arrows = [(_source(net, a), box, label) for a, label in zip(operands, labels, strict=True)]
+    net.arrows += dict.fromkeys(arrows) if len(equations) > 1 else arrows
     net.boxes.append(box)
-    place.update(dict.fromkeys(mine, box))
+    net.place.update(dict.fromkeys(mine, box))
 
 
 #: Operations of two operands that may not change places.
 _ORDERED = frozenset({"subtract", "divide", "power", "matmul", "arctan2"})
 
 
-def _title(e: Equation) -> str:
+def _words(item: Item) -> str:
+    return item.name or title_of(item.equations[0])
+
+
+def title_of(e: Equation) -> str:
     """``tanh``, ``@``; with the number, if one of two operands is one: ``÷ 2``, ``10 ÷``."""
     name = e.primitive.name
     title = SIGNS.get(name, name.rpartition(".")[2])
@@ -183,94 +254,44 @@ def _is_number(a: Var | Const) -> bool:
     return isinstance(a, Const) and not shape_of(a.value)
 
 
-def _repetition(equations: Sequence[Equation], made: dict[Var, int], k: int) -> tuple[int, int]:
+def _long(stretch: Sequence[Item]) -> bool:
+    """Whether a stretch is worth a picture of its own, if it is repeated but once."""
+    return len(stretch) >= OFTEN and sum(len(item.equations) for item in stretch) >= LONG
+
+
+def _repetition(some: Sequence[Item], made: dict[Var, int], k: int) -> tuple[int, int]:
     """The length of a stretch that begins at k and is repeated, and how often; 1, 1 for none."""
 
     def form(i: int, start: int) -> Any:
-        """An operation, what it reads from `start` on, and the shapes of its answers."""
-        e = equations[i]
+        """An item, what it reads from `start` on, and the shapes of its answers."""
         reads = [
             i - made[a] if isinstance(a, Var) and made.get(a, -1) >= start else None
+            for e in some[i].equations
             for a in e.operands
         ]
-        return e.primitive, reads, [v.aval.shape for v in e.outputs]
+        return some[i].form, reads, [v.aval.shape for e in some[i].equations for v in e.outputs]
 
     def again(length: int, times: int) -> bool:
         """Whether the stretch after so many repetitions is another one."""
         at = k + times * length
-        if at + length > len(equations):
+        if at + length > len(some):
             return False
         for i in range(length):
-            if equations[at + i].primitive is not equations[k + i].primitive:
+            if some[at + i].form != some[k + i].form:
                 return False
         # What the first one reads, and its shapes, may be others: of what comes before it.
         back = length if times > 1 else 0
-        return (times == 1 and length < LONG) or all(
+        return (times == 1 and not _long(some[k : k + length])) or all(
             form(at + i, at - back) == form(at - length + i, at - length - back)
             for i in range(length)
         )
 
     best = 1, 1
-    for length in range(1, min(STRETCH, (len(equations) - k) // 2) + 1):
+    for length in range(1, min(STRETCH, (len(some) - k) // 2) + 1):
         times = 1
         while again(length, times):
             times += 1
-        often = 2 * OFTEN if length == 1 else 2 if length >= LONG else OFTEN
+        often = 2 * OFTEN if length == 1 else 2 if _long(some[k : k + length]) else OFTEN
         if times >= often and length * times > best[0] * best[1]:
             best = length, times
     return best
-
-
-# ------------------------------------------------------------------ what the boxes hold
-def _run(graph: Graph, leaves: Sequence[Any], shifts: dict[Var, Any]) -> dict[Var, Any]:
-    env = {
-        v: x + shifts[v] if v in shifts else x for v, x in zip(graph.inputs, leaves, strict=True)
-    }
-    for e in graph.equations:
-        operands = [env[a] if isinstance(a, Var) else a.value for a in e.operands]
-        ans = bind(e.primitive, operands, e.params)
-        for v, y in zip(e.outputs, ans if e.primitive.several else (ans,), strict=True):
-            env[v] = y + shifts[v] if v in shifts else y
-    return env
-
-
-def _values(graph: Graph, leaves: Sequence[Any]) -> dict[Var, Any]:
-    return _run(graph, leaves, {})
-
-
-def _slopes(graph: Graph, leaves: Sequence[Any]) -> dict[Var, Any]:
-    """The derivative of the first result by each value, as if it could be moved by itself."""
-    top = graph.outputs[0]
-    variables = [*graph.inputs, *(v for e in graph.equations for v in e.outputs)]
-    moving = [v for v in variables if v.aval.dtype.kind in INEXACT]
-    if not isinstance(top, Var) or top.aval.dtype.kind not in INEXACT:
-        return {}
-    zeros = [np.zeros(v.aval.shape, v.aval.dtype) for v in moving]
-
-    def moved(*shifts: Any) -> Any:
-        return _run(graph, leaves, dict(zip(moving, shifts, strict=True)))[top]
-
-    y, pullback = vjp(moved, *zeros)
-    found = pullback(np.ones(aval(y).shape, aval(y).dtype))
-    return dict(zip(moving, found, strict=True))
-
-
-def summary(x: Any) -> str:
-    """A number, or where the numbers of an array lie.
-
-    >>> summary(2.0), summary(np.array([1, 2])), summary(np.arange(100.0))
-    ('2', '[1 2]', '0 … 99')
-    """
-    x = np.asarray(x)
-    if not x.size:
-        return "empty"
-    if x.ndim == 0:
-        return f"{x[()]:.5g}" if x.dtype.kind in "fiuc" else str(x[()])
-    if x.size <= 4 and x.ndim == 1 and x.dtype.kind in "fiu":
-        return "[" + " ".join(f"{v:.3g}" for v in x) + "]"
-    if x.dtype.kind == "b":
-        return f"{int(x.sum())} of {x.size} true"
-    if x.dtype.kind == "c":
-        return f"|·| to {np.max(np.abs(x)):.3g}"
-    low, high = np.min(x) + 0, np.max(x) + 0  # and no minus sign of a zero
-    return f"all {low:.3g}" if low == high else f"{low:.3g} … {high:.3g}"

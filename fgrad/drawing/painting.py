@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 from ..errors import ArgumentError
-from .boxes import COLOURS, MARGIN, size_of
-from .layout import Layout
-from .network import Network
+from .arranging import Arrangement
+from .boxes import COLOURS, LINES, MARGIN, size_of
 
 
-def paint(net: Network, plan: Layout, path: Path) -> None:
+def paint(plan: Arrangement, path: Path) -> None:
     """Write a picture of pixels, or a PDF."""
     try:
         from matplotlib.figure import Figure
@@ -29,33 +27,32 @@ def paint(net: Network, plan: Layout, path: Path) -> None:
     axes.set_xlim(-MARGIN, plan.width + MARGIN)
     axes.set_ylim(plan.height + MARGIN, -MARGIN)
     axes.axis("off")
-    for route, (_, _, label) in zip(plan.routes, net.arrows, strict=True):
-        points, codes = [route[0]], [Curve.MOVETO]
-        for (x, y), (u, v) in itertools.pairwise(route):
-            middle = (y + v) / 2
-            points += [(x, middle), (u, middle), (u, v)]
-            codes += [Curve.CURVE4] * 3
+    for text, (x, y) in plan.headings:
+        axes.text(x, y - 5, text, ha="center", va="center", fontsize=11, color="#777")
+    for line in plan.lines:
+        points = [line.start, *(p for curve in line.curves for p in curve)]
+        codes = [Curve.MOVETO, *[Curve.CURVE4] * (len(points) - 1)]
+        kept = line.style == "kept"
         axes.add_patch(
-            FancyArrowPatch(path=Curve(points, codes), arrowstyle="-|>", color="#777", lw=0.9,
-                            mutation_scale=9)
+            FancyArrowPatch(path=Curve(points, codes), arrowstyle="-" if kept else "-|>",
+                            color=LINES[line.style], lw=0.9, mutation_scale=9,
+                            linestyle=(0, (4, 4)) if kept else "-")
         )  # fmt: skip
-        if label:
-            side = -1 if label == "x" else 1
-            axes.text(
-                route[-1][0] + 6 * side, route[-1][1] - 8, label, fontsize=7, color="#777",
-                ha="center",
-            )  # fmt: skip
-    for box, (x, y) in zip(net.boxes, plan.centre, strict=True):
-        w, h = size_of(box)
+        if line.label:
+            side = -1 if line.label == "x" else 1
+            (x, y) = line.end
+            axes.text(x + 6 * side, y - 8, line.label, fontsize=7, color="#777", ha="center")
+    for box, (x, y), (w, h) in plan.boxes:
         fill, border = COLOURS[box.kind]
         axes.add_patch(
             FancyBboxPatch((x - w / 2, y - h / 2), w, h, boxstyle="round,pad=0,rounding_size=6",
                            facecolor=fill, edgecolor=border, lw=0.9)
         )  # fmt: skip
-        for i, line in enumerate([box.title, *box.lines]):
+        top = y - size_of(box)[1] / 2
+        for i, text in enumerate([box.title, *box.lines]):
             axes.text(
-                x, y - h / 2 + 12 + 14 * i, line, ha="center", va="center",
+                x, top + 12 + 14 * i, text, ha="center", va="center",
                 fontsize=9.5 if i == 0 else 7.5, weight="bold" if i == 0 else "normal",
-                color="#b0413e" if line.startswith("∂") else "#222",
+                color="#b0413e" if text.startswith("∂") and i else "#222",
             )  # fmt: skip
     figure.savefig(path)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import is_a
 from ..core import Array
 from ..rules import line_up, primitive
 from ..tracer import register
@@ -23,7 +24,7 @@ def _values(x: Any, *, order: int) -> Any:
     """
     if order == 0:
         return np.i0(x)
-    x = np.asarray(x) if isinstance(x, float) else x
+    x = np.asarray(x) if is_a(x, float) else x
     size = np.abs(x).astype(np.float64)
     near, far = np.minimum(size, _FAR), np.maximum(size, _FAR)
     q, series = np.square(near / 2), 0.0

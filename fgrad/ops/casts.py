@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import PYTHON_SCALARS, is_cupy, namespace, shape_of
+from ..arrays import PYTHON_SCALARS, is_a, is_cupy, namespace, shape_of
 from ..core import Tracer, full_lower
 from ..errors import NoRuleError
 from ..rules import constant, line_up, linear
@@ -144,7 +144,7 @@ def _dtype_of(x: Any) -> Any:
     if not isinstance(x, Tracer):
         return x
     value = full_lower(x)
-    return value if isinstance(value, PYTHON_SCALARS) else value.dtype
+    return value if is_a(value, PYTHON_SCALARS) else value.dtype
 
 
 register(np.result_type, lambda *xs: np.result_type(*map(_dtype_of, xs)))

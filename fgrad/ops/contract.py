@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import from_end, namespace, ndarray, ndim_of, shape_of
+from ..arrays import from_end, is_a, namespace, ndarray, ndim_of, shape_of
 from ..core import PRIMITIVES, Array, Params
 from ..fronts import binary_front, given
+from ..kinds import scalar
 from ..rules import apply, line_up, multilinear, unbroadcast
 from ..tracer import register, register_newer
 from .creation import as_array, as_operand
@@ -258,14 +259,14 @@ def inner(a: Any, b: Any, /) -> Any:
     a, b = as_array(a), as_array(b)
     if ndim_of(a) == 0 or ndim_of(b) == 0:
         return np.multiply(a, b)
-    return tensordot(a, b, ((-1,), (-1,)))
+    return scalar(tensordot(a, b, ((-1,), (-1,))))
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """`numpy.tensordot`: transposed to one product of matrices, as NumPy does it."""
     a, b = as_array(a), as_array(b)
     na, nb = ndim_of(a), ndim_of(b)
-    if isinstance(axes, (int, np.integer)):
+    if is_a(axes, (int, np.integer)):
         axes_a, axes_b = list(range(na - int(axes), na)), list(range(int(axes)))
     else:
         axes_a, axes_b = (

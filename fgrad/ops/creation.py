@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import check_operand, is_cupy, ndim_of, shape_of
+from .. import kinds
+from ..arrays import check_operand, is_a, is_cupy, ndim_of, shape_of
 from ..core import Tracer, home
 from ..doors import has_tracer
 from ..errors import NoRuleError, ShapeError
@@ -24,7 +25,7 @@ def as_array(x: Any, like: Any = None) -> Any:
     It is made where ``like`` is, if that is given.
     """
     if hasattr(x, "dtype"):
-        return x
+        return x if x.shape else kinds.strong(x)
     return build(x) if has_tracer(x) else home(like).asarray(x)
 
 
@@ -56,7 +57,7 @@ def build(x: Any, like: Any = None) -> Any:
             )
         return np.stack(parts) if parts else home(like).asarray(x)
     if isinstance(x, Tracer):
-        return x
+        return kinds.array(x)
     check_operand(x, "fgrad.numpy.array")
     return x if hasattr(x, "dtype") else home(like).asarray(x)
 
@@ -86,7 +87,7 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) -> An
     """`numpy.asarray`; traced arrays pass, nested lists may hold traced values."""
     if not has_tracer(a):
         return home(a).asarray(a, dtype, order, **keywords)
-    return a if isinstance(a, Tracer) and dtype is None else array(a, dtype)
+    return kinds.array(a) if isinstance(a, Tracer) and dtype is None else array(a, dtype)
 
 
 def _at_least_1d(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
@@ -149,7 +150,7 @@ def _directive(text: str) -> str:
 def _span(s: slice, like: Any) -> Any:
     """``start:stop:step``, or ``start:stop:5j`` for five points."""
     start, step = 0 if s.start is None else s.start, 1 if s.step is None else s.step
-    if isinstance(step, complex):
+    if is_a(step, complex):
         return np.linspace(as_array(start, like), s.stop, int(abs(step)))
     return home(like).arange(start, s.stop, step)
 

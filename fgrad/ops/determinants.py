@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import is_cupy, namespace, shape_of
+from ..arrays import is_a, is_cupy, namespace, shape_of
 from ..core import Array, full_lower
 from ..rules import primitive
 from ..tracer import register
@@ -154,7 +154,7 @@ def _slogdet_vjp(g: Any, ans: Any, a: Array) -> Any:
     c = g.get(1, 0)
     if 0 in g and a.dtype.kind == "c":
         c = c - 1j * np.real(1j * g[0] * ans[0])
-    return None if isinstance(c, int) else scaled(c, mT(np.linalg.inv(a)))
+    return None if is_a(c, int) else scaled(c, mT(np.linalg.inv(a)))
 
 
 @primitive(np.linalg.slogdet, jvp=_slogdet_jvp, vjp=[_slogdet_vjp], several=True)

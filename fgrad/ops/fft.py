@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import from_end, ndim_of, shape_of
+from ..arrays import from_end, is_a, ndim_of, shape_of
 from ..core import Array, Params
 from ..fronts import given
 from ..rules import cast, linear
@@ -170,7 +170,7 @@ def _shift(back: bool) -> Any:
             tuple(range(ndim_of(x)))
             if axes is None
             else (axes,)
-            if isinstance(axes, (int, np.integer))
+            if is_a(axes, (int, np.integer))
             else tuple(axes)
         )
         shifts = tuple(shape_of(x)[i] // 2 for i in axes)

@@ -33,13 +33,31 @@ def _getitem_impl(x: Any, *arrays: Any, spec: Spec) -> Any:
 
 def _scattered(parts: Sequence[Any], out: Any) -> Any:
     """The cotangent of x after several ``x[i]``: each part's cotangent added where it was read."""
+    for _, arrays, g, _ in parts:
+        if arrays or type(g) is not ndarray:
+            return _scattered_any(parts, out)
+    if out is not None and type(out) is not ndarray:
+        return _scattered_any(parts, out)
+    x = parts[0][0]
+    out = np.zeros(x.shape, x.dtype) if out is None else np.array(out, x.dtype)
+    for _, _, g, spec in parts:
+        view = out[spec]
+        if type(view) is ndarray:
+            np.add(view, g, view)
+        else:
+            out[spec] += g
+    return out
+
+
+def _scattered_any(parts: Sequence[Any], out: Any) -> Any:
+    """`_scattered` of numbers, of traced values, by index arrays and on a device."""
     plain = not isinstance(out, Tracer) and not any(
         isinstance(y, Tracer) for _, arrays, g, _ in parts for y in (*arrays, g)
     )
     first = parts[0][2]
     if plain and is_cupy(first):
         return _scattered_there(parts, out, namespace(first))
-    if not plain or not isinstance(first, (ndarray, np.generic)):
+    if not plain or not issubclass(type(first), (ndarray, np.generic)):
         host = home(first)
         x, parts, places = _small_together(parts, host)
         out = host.zeros(x.shape, x.dtype) if out is None else out
@@ -91,8 +109,11 @@ def _small_together(parts: Sequence[Any], host: Any) -> tuple[Any, Sequence[Any]
 
 
 def _getitem_transpose(g: Array, x: Any, *arrays: Any, spec: Spec) -> Any:
-    forwards = (type(i) is not slice or i.step is None or i.step > 0 for i in spec)
-    if not arrays and np.size(g) == x.size and all(forwards):  # b[:, 0] of a column
+    if (
+        not arrays
+        and (g.size if type(g) is ndarray else np.size(g)) == x.size  # b[:, 0] of a column
+        and all(type(i) is not slice or i.step is None or i.step > 0 for i in spec)
+    ):
         return apply(RESHAPE, g, {"shape": x.shape})
     c = Deferred([(x, arrays, g, spec)], _scattered)
     return (c,) if arrays else c
@@ -121,7 +142,9 @@ def getitem(x: Any, index: Any) -> Any:
 
 # ------------------------------------------------------------------ x.at[i].add(v) and .set(v)
 def _index_add_impl(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
-    out = np.array(x, copy=True, order="K") if isinstance(x, (np.generic, float)) else x.copy()
+    out = (
+        np.array(x, copy=True, order="K") if issubclass(type(x), (np.generic, float)) else x.copy()
+    )
     index = join_index(spec, arrays)
     if arrays and is_cupy(out):
         add_each(out, index, v)
@@ -168,7 +191,9 @@ def _index_add(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
 
 
 def _index_set_impl(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
-    out = np.array(x, copy=True, order="K") if isinstance(x, (np.generic, float)) else x.copy()
+    out = (
+        np.array(x, copy=True, order="K") if issubclass(type(x), (np.generic, float)) else x.copy()
+    )
     index = join_index(spec, arrays)
     if arrays and is_cupy(out):
         set_each(out, index, v)
@@ -237,8 +262,8 @@ def bind_index_set(x: Any, v: Any, arrays: Sequence[Any], spec: Spec) -> Any:
 def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
     """`numpy.take`."""
     given(out=out)
-    if axis is None:
-        a, axis = np.reshape(a, (-1,)), 0
+    if axis is None or not ndim_of(a):
+        a, axis = np.reshape(a, (-1,)), 0 if axis is None else axis
     indices = indices if hasattr(indices, "dtype") else home(a).asarray(indices, np.intp)
     n = shape_of(a)[axis]
     if mode == "wrap":
@@ -273,7 +298,7 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]
     plain = known(indices)
     if plain is not None:
         return np.unravel_index(plain, shape, order)  # type: ignore[call-overload]
-    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    shape = (shape,) if issubclass(type(shape), (int, np.integer)) else tuple(shape)
     rest, places = indices, []
     for n in shape[::-1] if order == "C" else shape:
         places.append(np.remainder(rest, n))

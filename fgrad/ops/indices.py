@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import is_cupy, namespace, ndarray, ndim_of, shape_of
+from ..arrays import is_a, is_cupy, namespace, ndarray, ndim_of, shape_of
 from ..core import Tracer, full_lower, home
 from ..errors import NoRuleError, TracerConversionError
 
@@ -39,7 +39,7 @@ def split_index(x: Any, index: Any) -> tuple[Spec, list[Any]]:
     for item in items:
         if isinstance(item, list):
             item = np.asarray(item, np.intp) if not item else np.asarray(item)
-        if isinstance(item, (ndarray, Tracer)) or hasattr(item, "__cuda_array_interface__"):
+        if is_a(item, (ndarray, Tracer)) or hasattr(item, "__cuda_array_interface__"):
             if item.dtype.kind == "b" and item.ndim:
                 _check_mask(x, items, item, spec)
                 for found in item.nonzero():
@@ -52,7 +52,7 @@ def split_index(x: Any, index: Any) -> tuple[Spec, list[Any]]:
                 )
             spec.append(HERE)
             arrays.append(item)
-        elif item is None or item is Ellipsis or isinstance(item, (slice, bool, np.bool_)):
+        elif item is None or item is Ellipsis or is_a(item, (slice, bool, np.bool_)):
             spec.append(item)
         else:
             spec.append(operator.index(item))
@@ -96,7 +96,7 @@ def _layout(spec: Spec, ndim: int) -> tuple[int, bool]:
 
     NumPy puts the axes of index arrays in front if a slice separates the arrays.
     """
-    places = [i for i, s in enumerate(spec) if s is HERE or isinstance(s, int)]
+    places = [i for i, s in enumerate(spec) if s is HERE or is_a(s, int)]
     together = places == list(range(places[0], places[-1] + 1))
     used = sum(1 for s in spec if s is not None and s is not Ellipsis)
     before = sum((ndim - used) if s is Ellipsis else 1 for s in spec[: places[0]])
@@ -111,7 +111,7 @@ def batched_index(
     ``ndim`` is the rank of one element of x. Applying the permutation to ``x[index]`` puts the
     batch axis in front and the others where they are for one element.
     """
-    if len(spec) > 1 and any(isinstance(s, (bool, np.bool_)) for s in spec):
+    if len(spec) > 1 and any(is_a(s, (bool, np.bool_)) for s in spec):
         raise NoRuleError(
             "Indexing with True or False beside other indices has no rule under vmap.",
             f"the index {spec}",
@@ -122,7 +122,7 @@ def batched_index(
     before, together = _layout(spec, ndim)
     start = before if together else 0
     rank = max(ndim_of(a) - f for a, f in zip(arrays, flags, strict=True))
-    total = rank + ndim - sum(1 for s in spec if s is HERE or isinstance(s, int))
+    total = rank + ndim - sum(1 for s in spec if s is HERE or is_a(s, int))
     total += sum(1 for s in spec if s is None)
     if not any(flags):  # x alone is batched: the batch axis is one more slice in front
         out: Spec = (slice(None), *spec)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import from_end, namespace, ndarray, ndim_of, shape_of
+from .. import kinds
+from ..arrays import from_end, is_a, namespace, ndarray, ndim_of, shape_of
 from ..core import Array, bind, home
 from ..doors import has_tracer
 from ..errors import NoRuleError
@@ -122,7 +123,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """`numpy.split`: views one after another, as slices."""
     n = shape_of(ary)[axis]
     axis = axis % ndim_of(ary)
-    if isinstance(indices_or_sections, (int, np.integer)):
+    if is_a(indices_or_sections, (int, np.integer)):
         sections = int(indices_or_sections)
         if n % sections:
             raise ValueError("array split does not result in an equal division")
@@ -133,7 +134,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """`numpy.array_split`."""
     axis = axis % ndim_of(ary)
     n = shape_of(ary)[axis]
-    if isinstance(indices_or_sections, (int, np.integer)):
+    if is_a(indices_or_sections, (int, np.integer)):
         each, extra = divmod(n, int(indices_or_sections))
         sizes = [each + 1] * extra + [each] * (int(indices_or_sections) - extra)
         cuts = [0, *np.cumsum(sizes).tolist()]
@@ -175,9 +176,11 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     """`numpy.pad`, in all modes that have a name."""
     array = as_array(array)
     n = ndim_of(array)
+    if not n:
+        return kinds.array(array)
     if isinstance(pad_width, dict):
         pad_width = [pad_width.get(i, pad_width.get(i - n, (0, 0))) for i in range(n)]
-        pad_width = [(w, w) if isinstance(w, int) else w for w in pad_width]
+        pad_width = [(w, w) if is_a(w, int) else w for w in pad_width]
     widths = tuple((int(a), int(b)) for a, b in np.broadcast_to(pad_width, (n, 2)))
     allowed = {
         "constant": "constant_values", "linear_ramp": "end_values", "reflect": "reflect_type",
@@ -291,8 +294,8 @@ register(np.tile, tile)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """`numpy.repeat`."""
     a = as_array(a)
-    if axis is None:
-        a, axis = np.reshape(a, (-1,)), 0
+    if axis is None or not ndim_of(a):
+        a, axis = np.reshape(a, (-1,)), 0 if axis is None else axis
     return np.take(a, home(a).asarray(np.repeat(np.arange(shape_of(a)[axis]), repeats)), axis=axis)
 
 

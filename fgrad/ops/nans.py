@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import ndim_of
 from ..fronts import given
+from ..kinds import scalar
 from ..tracer import register
 from .casts import known
 from .creation import as_array
@@ -34,7 +35,8 @@ def _extreme(fn: Any, fill: Any) -> Any:
         y = fn(_filled(a, fill), axis=axis, keepdims=keepdims, **keep)
         if a.dtype.kind != "f" or initial is not NONE:
             return y
-        return np.where(np.all(np.isnan(a), axis=axis, keepdims=keepdims), np.nan, y)
+        empty = np.all(np.isnan(a), axis=axis, keepdims=keepdims)
+        return scalar(np.where(empty, np.nan, y))
 
     return extreme
 

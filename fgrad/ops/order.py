@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import axes_from_end, from_end, is_cupy, ndim_of, shape_of
+from ..arrays import axes_from_end, from_end, is_a, is_cupy, ndim_of, shape_of
 from ..core import Array, Tracer, bind, home
 from ..fronts import given
+from ..kinds import scalar
 from ..rules import constant, primitive
 from ..tracer import register
 from .casts import known, stop_gradient_leaf
@@ -220,7 +221,7 @@ def _quantile(
         raise TypeError("a must be an array of real numbers")
     x, axes = _joined(a, axis)
     if not hasattr(q, "dtype"):
-        weak = isinstance(q, (int, float)) and a.dtype.kind == "f"
+        weak = is_a(q, (int, float)) and a.dtype.kind == "f"
         q = home(a).asarray(q, a.dtype if weak else np.float64)
     known = stop_gradient_leaf(q)
     plain = not isinstance(known, Tracer) and not is_cupy(known)
@@ -243,7 +244,7 @@ def _quantile(
     y = np.where(share >= 0.5, right - gap * (1 - share), left + gap * share)
     if method in _ROUNDING or method in _DISCRETE:
         y = np.where(share >= 0.5, right, left)
-    y = np.reshape(np.moveaxis(y, -1, 0), (*shape_of(q), *shape_of(x)[:-1]))
+    y = scalar(np.reshape(np.moveaxis(y, -1, 0), (*shape_of(q), *shape_of(x)[:-1])))
     return np.expand_dims(y, axes) if keepdims and axes else y
 
 
@@ -268,7 +269,7 @@ def _weighted(x: Any, q: Any, w: Any, nan: bool) -> Any:
 
 def _of_percents(front: Any) -> Any:
     def percentile(a: Any, q: Any, *args: Any, **kwargs: Any) -> Any:
-        if not hasattr(q, "dtype") and not isinstance(q, (int, float)):
+        if not hasattr(q, "dtype") and not is_a(q, (int, float)):
             q = home(a).asarray(q)
         return front(a, q / 100, *args, **kwargs)
 

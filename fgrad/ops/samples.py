@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ndim_of, shape_of
+from ..arrays import is_a, ndim_of, shape_of
 from ..core import Tracer
+from ..kinds import scalar
 from ..rules import elementwise
 from ..tracer import register
 from .casts import stop_gradient_leaf
@@ -70,7 +71,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     f = f if f.dtype.kind in "fc" else f.astype(np.float64)
     out = []
     for i, dx in zip(axes, steps, strict=True):
-        dx = dx if hasattr(dx, "dtype") or isinstance(dx, (int, float)) else np.asarray(dx)
+        dx = dx if hasattr(dx, "dtype") or is_a(dx, (int, float)) else np.asarray(dx)
         if ndim_of(dx) == 1:
             if shape_of(dx)[0] != shape_of(f)[i]:
                 raise ValueError(
@@ -105,12 +106,12 @@ def interp(
         raise ValueError("fp and xp are not of the same length.")
     left, right = fp[0] if left is None else left, fp[-1] if right is None else right
     if n == 1:
-        return np.where(x < xp[0], left, np.where(x > xp[0], right, fp[0]))
+        return scalar(np.where(x < xp[0], left, np.where(x > xp[0], right, fp[0])))
     knot, place = stop_gradient_leaf(xp), stop_gradient_leaf(x)
     i = np.clip(np.searchsorted(knot, place, side="right") - 1, 0, n - 2)
     x0, x1, y0, y1 = take(xp, i), take(xp, i + 1), take(fp, i), take(fp, i + 1)
     y = (y1 - y0) / (x1 - x0) * (x - x0) + y0
-    return np.where(x < xp[0], left, np.where(x > xp[-1], right, y))
+    return scalar(np.where(x < xp[0], left, np.where(x > xp[-1], right, y)))
 
 
 # ------------------------------------------------------------------ covariances

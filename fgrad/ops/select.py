@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import is_cupy, ndim_of, shape_of
+from ..arrays import is_a, is_cupy, ndim_of, shape_of
 from ..core import Tracer, full_lower, home
 from ..errors import TracerConversionError
 from ..fronts import given
+from ..kinds import scalar
 from ..tracer import register
 from .casts import known, stop_gradient_leaf
 from .creation import as_array, as_operand, first_array
@@ -67,11 +68,11 @@ def nan_to_num(
         real, imag = (nan_to_num(y, copy, nan, posinf, neginf) for y in (np.real(x), np.imag(x)))
         return real + 1j * imag
     if x.dtype.kind != "f":
-        return x
+        return scalar(x)
     largest = float(np.finfo(x.dtype).max)
     y = np.where(np.isnan(x), nan, x)
     y = np.where(np.equal(x, np.inf), largest if posinf is None else posinf, y)
-    return np.where(np.equal(x, -np.inf), -largest if neginf is None else neginf, y)
+    return scalar(np.where(np.equal(x, -np.inf), -largest if neginf is None else neginf, y))
 
 
 # ------------------------------------------------------------------ cutting out, putting in
@@ -130,7 +131,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 
 def resize(a: Any, new_shape: Any) -> Any:
     """`numpy.resize`: the elements again and again."""
-    shape = (new_shape,) if isinstance(new_shape, (int, np.integer)) else tuple(new_shape)
+    shape = (new_shape,) if is_a(new_shape, (int, np.integer)) else tuple(new_shape)
     flat = np.ravel(a)
     if any(n < 0 for n in shape):
         raise ValueError("all elements of `new_shape` must be non-negative")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kinds
 from ..arrays import from_end, namespace, ndarray, ndim_of, shape_of
 from ..core import PRIMITIVES, Array, Params, bind
 from ..errors import NoRuleError
@@ -252,7 +253,9 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     like = first_array(args)
     args = tuple(as_array(x, like) for x in args)
     shape = np.broadcast_shapes(*map(shape_of, args))
-    return tuple(x if shape_of(x) == shape else np.broadcast_to(x, shape) for x in args)
+    return tuple(
+        kinds.array(x) if shape_of(x) == shape else np.broadcast_to(x, shape) for x in args
+    )
 
 
 register(np.broadcast_arrays, broadcast_arrays)

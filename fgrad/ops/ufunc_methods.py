@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import PYTHON_SCALARS, axes_from_end, from_end, ndim_of, shape_of
+from ..arrays import PYTHON_SCALARS, axes_from_end, from_end, is_a, ndim_of, shape_of
 from ..core import FRONTS, Tracer, full_lower
 from ..elsewhere import qualified
 from ..errors import NoRuleError, TracerConversionError, describe
 from ..fronts import given
+from ..kinds import scalar
 from ..tracer import register
 from .casts import full_like
 from .creation import as_array
@@ -75,7 +76,7 @@ def _resolved(ufunc: Any, inputs: Any, dtype: Any, signature: Any) -> list[Any]:
     if signature is None:
         signature = (*(None,) * ufunc.nin, *(np.dtype(dtype),) * ufunc.nout)
     inputs = [as_array(x) if isinstance(x, (list, tuple)) else x for x in inputs]
-    weak = [isinstance(full_lower(x), PYTHON_SCALARS) for x in inputs]
+    weak = [is_a(full_lower(x), PYTHON_SCALARS) for x in inputs]
     kinds = [type(full_lower(x)) if w else x.dtype for x, w in zip(inputs, weak, strict=True)]
     kinds = [np.dtype(bool) if kind is bool else kind for kind in kinds]
     loop = ufunc.resolve_dtypes((*kinds, *(None,) * ufunc.nout), signature=signature)
@@ -127,6 +128,8 @@ def reduce(
     if fn is not None and not ("initial" in more and fn in (np.all, np.any)):
         return FRONTS[fn](x, axis=axis, keepdims=bool(keepdims), **more)
     _check_binary(ufunc, "reduce")
+    if not ndim_of(x):
+        x, axis = np.reshape(x, (1,)), (-1,) if axis in (0, -1, None) else axis
     axes = axes_from_end(axis, ndim_of(x))
     if len(axes) > 1 and ufunc not in ASSOCIATIVE:
         raise ValueError(
@@ -144,7 +147,7 @@ def reduce(
         y = _masked(ufunc, y, joined(np.broadcast_to(as_array(where, x), shape_of(x)), axes), start)
     else:
         y = _folded(ufunc, y, start, own=initial is NONE)
-    return np.expand_dims(y, axes) if keepdims and axes else y
+    return np.expand_dims(y, axes) if keepdims and axes else scalar(y)
 
 
 def _check_binary(ufunc: Any, method: str) -> None:

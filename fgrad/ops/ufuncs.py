@@ -15,6 +15,7 @@ import numpy as np
 from ..arrays import PYTHON_SCALARS, aval, namespace, ndarray
 from ..core import FRONTS, Array
 from ..fronts import given
+from ..kinds import scalar
 from ..rules import constant, elementwise, line_up, primitive
 from ..tracer import register
 from .creation import as_array, as_operand
@@ -42,7 +43,7 @@ divide = elementwise(
     impl=_divide_impl,
 )
 negative = elementwise(np.negative, -1, impl=operator.neg)
-positive = elementwise(np.positive, 1)
+positive = elementwise(np.positive, 1, impl=operator.pos)
 
 
 def _square(t: Array, ans: Array, x: Array) -> Array:
@@ -59,7 +60,7 @@ cbrt = elementwise(np.cbrt, lambda ans, x: (1 / 3) / (ans * ans))
 
 def _zero_as_one(x: Array) -> Array:
     """x with ones for its zeros: where a factor of zero would meet an infinity."""
-    return (x or 1) if isinstance(x, PYTHON_SCALARS) else np.where(np.equal(x, 0), 1, x)
+    return (x or 1) if issubclass(type(x), PYTHON_SCALARS) else np.where(np.equal(x, 0), 1, x)
 
 
 def ratio(x: Any, y: Any) -> Any:
@@ -70,7 +71,7 @@ def ratio(x: Any, y: Any) -> Any:
 
 def _power_x(ans: Array, x: Array, y: Array) -> Array:
     # x ** 0 is constant, also at x = 0, where x ** (y - 1) is infinite.
-    if isinstance(y, PYTHON_SCALARS):
+    if issubclass(type(y), PYTHON_SCALARS):
         return y * x ** (y - 1) if y != 0 else np.zeros_like(ans)
     zero = np.equal(y, 0)
     return np.where(zero, 0, y * np.power(x, np.where(zero, 1, y - 1)))
@@ -86,9 +87,11 @@ def _power_impl(x: Any, y: Any) -> Any:
     if type(x) is ndarray:
         return np.power(x, y)
     # Not operator.pow: x ** 2 of complex numbers is np.square(x), which rounds otherwise.
-    both = isinstance(x, PYTHON_SCALARS) and isinstance(y, PYTHON_SCALARS)
+    both = issubclass(type(x), PYTHON_SCALARS) and issubclass(type(y), PYTHON_SCALARS)
     try:
-        return x**y if both else namespace(y if isinstance(x, PYTHON_SCALARS) else x).power(x, y)
+        return (
+            x**y if both else namespace(y if issubclass(type(x), PYTHON_SCALARS) else x).power(x, y)
+        )
     except ZeroDivisionError:
         return np.power(np.float64(x), y)
 
@@ -96,12 +99,7 @@ def _power_impl(x: Any, y: Any) -> Any:
 power = elementwise(np.power, _power_x, _power_y, impl=_power_impl)
 
 
-def _double(x: Any) -> Any:
-    """At least double precision."""
-    return x.astype(np.result_type(x.dtype, np.float64)) if hasattr(x, "dtype") else x
-
-
-register(np.float_power, lambda x, y: power(_double(x), _double(y)))
+float_power = elementwise(np.float_power, _power_x, _power_y)
 
 exp = elementwise(np.exp, lambda ans, x: ans)
 exp2 = elementwise(np.exp2, lambda ans, x: ans * LN2)
@@ -234,7 +232,7 @@ def clip(
     given(out=out)
     low = as_operand(a_min if min is None else min, a)
     high = as_operand(a_max if max is None else max, a)
-    a = as_operand(a)
+    a = as_array(a)
     if (dtype := aval(a).dtype).kind in "iu":  # Python's ints may be none of the dtype's
         low = None if type(low) is int and low <= np.iinfo(dtype).min else low
         high = None if type(high) is int and high >= np.iinfo(dtype).max else high
@@ -333,11 +331,12 @@ register(np.angle, angle)
 for _fn in (
     np.floor, np.ceil, np.trunc, np.rint, np.signbit, np.isfinite, np.isinf, np.isnan,
     np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
-    np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.floor_divide,
+    np.logical_and, np.logical_or, np.logical_xor, np.logical_not,
     np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
     np.spacing, np.gcd, np.lcm,
 ):  # fmt: skip
     constant(_fn)
+floor_divide = constant(np.floor_divide, impl=operator.floordiv)
 register(np.fix, FRONTS[np.trunc])
 
 
@@ -355,7 +354,7 @@ def _round(a: Any, decimals: int = 0, out: None = None) -> Any:
 isclose = constant(np.isclose, _isclose, batch=line_up)
 round_ = constant(np.round, _round)
 register(np.around, round_)
-register(np.divmod, lambda x, y: (np.floor_divide(x, y), np.remainder(x, y)))
+register(np.divmod, lambda x, y: (scalar(np.floor_divide(x, y)), scalar(np.remainder(x, y))))
 
 
 def _floating(x: Any, fn: Any) -> Any:
@@ -372,7 +371,7 @@ def modf(x: Any) -> tuple[Any, Any]:
     part = np.where(endless, 0, x) - np.where(endless, 0, whole)
     # The sign of a zero is that of x: -3.0 has the fraction -0.0, as -(whole - x) is.
     back = np.where(endless, 0, whole) - np.where(endless, 0, x)
-    return np.where(np.signbit(x), -back, part), whole
+    return scalar(np.where(np.signbit(x), -back, part)), whole
 
 
 register(np.modf, modf)

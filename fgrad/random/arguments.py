@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import shape_of
-from ..errors import ArgumentError, DomainError, DtypeError, ShapeError, describe
+from ..arrays import is_a, is_cupy, shape_of
+from ..core import full_lower
+from ..errors import ArgumentError, DomainError, DtypeError, NoRuleError, ShapeError, describe
 from ..ops.casts import known
 from ..ops.creation import as_array
 
@@ -29,7 +30,7 @@ def check_key(key: Any, name: str) -> Any:
             f"{math.prod(shape[:-1])} keys, {describe(key)}",
             f"call it with one of them, or with all by fgrad.vmap(lambda key: {name}(key, ...))",
         )
-    if isinstance(key, (int, np.integer)) or (shape == () and dtype is not None):
+    if is_a(key, (int, np.integer)) or (shape == () and dtype is not None):
         raise ArgumentError(
             wanted, describe(key), f"{name}(fgrad.random.key(seed), ...) makes a key of a number"
         )
@@ -103,6 +104,13 @@ def any_dtype(dtype: Any, name: str) -> np.dtype[Any]:
 
 def parameter(x: Any, dtype: np.dtype[Any], name: str) -> Any:
     """A distribution's parameter, plain or traced, as an array of a dtype."""
+    if is_cupy(full_lower(x)):
+        raise NoRuleError(
+            f"`{name}` wants its parameters on the host, where random numbers are drawn.",
+            f"{describe(x)}, of CuPy's",
+            "move it, fgrad.tree.to_host(x); or move numbers that were drawn without parameters, "
+            "fgrad.tree.to_device(random.uniform(key, shape), x), and compute with them there",
+        )
     try:
         x = as_array(x)
     except ValueError:

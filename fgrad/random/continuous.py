@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import is_a
 from ..errors import DtypeError
 from ..ops.casts import stop_gradient_leaf
 from ..tracebacks import boundary
@@ -90,11 +91,7 @@ def uniform(
     Raises:
         DomainError: minval is greater than maxval.
     """
-    if (
-        isinstance(minval, (int, float))
-        and isinstance(maxval, (int, float))
-        and (minval == 0 and maxval == 1)
-    ):
+    if is_a(minval, (int, float)) and is_a(maxval, (int, float)) and (minval == 0 and maxval == 1):
         axes, new = start(key, shape, dtype, "uniform")
         return random_uniform(key, shape=axes, dtype=new)
     axes, new, (low, high) = start_with(key, shape, dtype, "uniform", minval, maxval)

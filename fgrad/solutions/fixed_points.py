@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import is_a
 from ..errors import ArgumentError, describe
 from ..tracebacks import boundary
 from .problem import At, Info, Problem, not_converged, step_limit, tolerance
@@ -68,7 +69,7 @@ def fixed_point(
         tolerance("fixed_point", tol, unknowns.dtype),
         step_limit("fixed_point", max_steps),
     )
-    if isinstance(anderson, bool) or not isinstance(anderson, (int, np.integer)) or anderson < 0:
+    if is_a(anderson, bool) or not is_a(anderson, (int, np.integer)) or anderson < 0:
         raise ArgumentError(
             "fixed_point wants anderson as a number of steps.",
             describe(anderson),

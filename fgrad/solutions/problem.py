@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import aval
+from ..arrays import aval, is_a
 from ..closures import Reader, example
 from ..core import Tracer
 from ..errors import ArgumentError, ConvergenceError, describe
@@ -115,7 +115,7 @@ def tolerance(name: str, tol: Any, dtype: Any) -> float:
     """A relative accuracy; by default three quarters of the digits."""
     if tol is None:
         return float(np.finfo(dtype).eps) ** 0.75
-    if isinstance(tol, Tracer) or not isinstance(tol, (int, float, np.number)) or not tol > 0:
+    if isinstance(tol, Tracer) or not is_a(tol, (int, float, np.number)) or not tol > 0:
         raise ArgumentError(
             f"{name} wants tol as a positive number.", describe(tol), "leave it away, or write 1e-8"
         )
@@ -124,7 +124,7 @@ def tolerance(name: str, tol: Any, dtype: Any) -> float:
 
 def step_limit(name: str, limit: Any) -> int:
     """A number of steps."""
-    if isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1:
+    if is_a(limit, bool) or not is_a(limit, (int, np.integer)) or limit < 1:
         raise ArgumentError(
             f"{name} wants max_steps as a number of steps, at least 1.",
             describe(limit),

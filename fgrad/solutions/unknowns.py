@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import INEXACT, PYTHON_SCALARS, aval, is_cupy, ndarray, shape_of
+from ..arrays import INEXACT, PYTHON_SCALARS, aval, is_a, is_cupy, ndarray, shape_of
 from ..core import Tracer, full_lower, is_traceable, refuse_finished
 from ..errors import DtypeError, NoRuleError, ShapeError, TreeError, describe, name_of
 
@@ -133,7 +133,7 @@ class Unknowns:
                 )
             refuse_finished(y, self.name)
             # A Python number takes the dtype that is wanted, and so does an integer.
-            weak = not hasattr(y, "dtype") and (dtype.kind == "c" or not isinstance(y, complex))
+            weak = not hasattr(y, "dtype") and (dtype.kind == "c" or not is_a(y, complex))
             weak = weak or aval(y).dtype.kind in "iu"
             if not weak and aval(y).dtype != dtype:
                 raise DtypeError(

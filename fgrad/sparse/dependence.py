@@ -26,8 +26,9 @@ from scipy.sparse import csr_array
 from .. import tree
 from ..arrays import INEXACT, Aval, aval, check_operand, shape_of, shield
 from ..broadcasting import line_up
-from ..core import Params, Primitive, Trace, Tracer, bind, refuse_captured
+from ..core import Params, Primitive, Trace, Tracer, bind, home, refuse_captured
 from ..errors import ArgumentError, FgradError, TracerConversionError
+from ..moving import to_host
 from ..tracer import ArrayTracer
 from .contractions import contraction_pattern, labels_of
 from .probes import is_linear, linear_pattern, selection
@@ -127,12 +128,13 @@ class Dependence(Trace):
             ]
             return [union(parts)] * len(answers)
         if p.shaped and not p.several:
-            need = self._linear(p, xs, varies, needs, params, answers[0])
+            need = self._linear(p, to_host(list(xs)), varies, needs, params, answers[0])
         elif p in self.inside:
             # The rule of p by means of p, which is often linear in its tangents: solve(a, t).
             moving = [k for k, need in enumerate(needs) if need is not None]
             need = None
             if not p.several and not any(v and needs[k] is None for k, v in enumerate(varies)):
+                xs = to_host(list(xs))
                 need = self._tried(p, xs, moving, needs, params, answers[0], certain=False)
         elif len(self.inside) == DEPTH:
             need = None
@@ -240,7 +242,8 @@ class Dependence(Trace):
                     for x, varied in zip(xs, varies, strict=True)
                 ]
                 tangents = [
-                    None if need is None else self.tracer(np.ones(shape_of(x), aval(x).dtype), need)
+                    None if need is None
+                    else self.tracer(home(x).ones(shape_of(x), aval(x).dtype), need)
                     for x, need in zip(xs, needs, strict=True)
                 ]
                 outs = [self.tracer(y, None) for y in answers]

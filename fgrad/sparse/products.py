@@ -10,9 +10,11 @@ import numpy as np
 from .. import tree
 from ..arrays import Aval, aval
 from ..batch import vmap
+from ..core import home
 from ..derivatives import jvp, vjp
 from ..errors import ArgumentError, DtypeError, ShapeError, describe, name_of
 from ..jacobians import Point, of_one
+from ..moving import host_array
 from .colorings import Coloring
 from .detection import check_plain, gradient_of
 
@@ -104,6 +106,7 @@ class Products:
         self, linear: Callable[..., Any], avals: Sequence[Aval], seeds: Any
     ) -> tuple[Any, Any]:
         """The map of each row of the seeds, as rows; and the last seed as it was rounded."""
+        host = home(*self.point.xs)
         ends = np.cumsum([a.size for a in avals])[:-1]
         count = len(seeds)
         parts = [
@@ -111,9 +114,11 @@ class Products:
             for part, a in zip(np.split(seeds, ends, axis=1), avals, strict=True)
         ] if avals else []  # fmt: skip
         last = np.concatenate([np.zeros(0), *(part[-1].ravel() for part in parts)])
-        mapped = vmap(linear, axis_size=count, chunk_size=self.chunk_size)(*parts)
+        there = [host.asarray(part) for part in parts]
+        mapped = vmap(linear, axis_size=count, chunk_size=self.chunk_size)(*there)
         leaves = tree.leaves(mapped)
         check_plain(self.name, leaves)
+        leaves = [host_array(y) for y in leaves]
         flat = [np.reshape(y, (count, -1)) if y.size else np.zeros((count, 0)) for y in leaves]
         return np.concatenate([np.zeros((count, 0)), *flat], axis=1), last
 

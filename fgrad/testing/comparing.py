@@ -10,6 +10,7 @@ import numpy as np
 from fgrad import tree
 from fgrad.errors import TreeError
 
+from ..moving import host_array
 from .differences import by_leaf
 from .failures import CheckError
 from .leaves import dtype_of, epsilon, numbers, place, spans, vector
@@ -88,7 +89,7 @@ def check_close(
             path=where,
         )
     for (path, y), z in zip(tree.leaves_with_path(want), tree.leaves(got), strict=True):
-        if dtype_of(y).kind not in "fc" and not np.array_equal(y, z):
+        if dtype_of(y).kind not in "fc" and not np.array_equal(host_array(y), host_array(z)):
             raise CheckError(
                 f"The {what} gives other numbers than {other}.",
                 f"{z} at result{tree.path_str(path)}, not {y}",

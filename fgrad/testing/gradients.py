@@ -12,6 +12,7 @@ from fgrad.core import check_function
 from fgrad.derivatives import jvp, vjp
 from fgrad.errors import ArgumentError, name_of
 
+from ..moving import host_array
 from ..tracebacks import boundary
 from .comparing import check_close, check_like
 from .failures import CheckError, Verdict
@@ -316,7 +317,7 @@ def _check_value(point: Opened, value: Any, what: str, want: Any = None) -> None
     with np.errstate(all="ignore"):
         want = point.call(*point.xs) if want is None else want
     check_like(want, value, what, "value", "the function's own")
-    want, value = tree.map(np.asarray, want), tree.map(np.asarray, value)
+    want, value = tree.map(host_array, want), tree.map(host_array, value)
     check_close(want, value, what, "the function", point.xs)
 
 

@@ -11,6 +11,9 @@ import numpy as np
 from fgrad import tree
 from fgrad.errors import ArgumentError, describe
 
+from ..arrays import is_a, is_cupy, namespace
+from ..moving import host_array
+
 _WIDE = {"float16": "float64", "float32": "float64", "complex64": "complex128"}
 
 
@@ -28,7 +31,7 @@ def moves(x: Any) -> bool:
     """
     dtype = getattr(x, "dtype", None)
     if dtype is None:
-        return isinstance(x, (float, complex))
+        return is_a(x, (float, complex))
     return dtype.kind in "fc"
 
 
@@ -116,10 +119,12 @@ def random_like(xs: Sequence[Any], rng: np.random.Generator) -> list[Any]:
 
 
 def like(v: Any, x: Any) -> Any:
-    """An array as what ``x`` is: a Python number, a NumPy scalar or an array."""
+    """An array as what ``x`` is: a Python number, a NumPy scalar, or an array on its device."""
     if not hasattr(x, "dtype"):
-        return complex(v) if isinstance(x, complex) else float(v)
-    return v[()] if isinstance(x, np.generic) else np.asarray(v)
+        return complex(v) if is_a(x, complex) else float(v)
+    if is_cupy(x):
+        return namespace(x).asarray(v)
+    return v[()] if is_a(x, np.generic) else np.asarray(v)
 
 
 def cast(v: Any, x: Any) -> Any:
@@ -134,15 +139,15 @@ def wide(x: Any) -> Any:
 
 
 def numbers(out: Any) -> list[Any]:
-    """The leaves of a result that have derivatives, as arrays."""
-    return [np.asarray(y) for y in tree.leaves(out) if moves(y)]
+    """The leaves of a result that have derivatives, as arrays of the host's."""
+    return [host_array(y) for y in tree.leaves(out) if moves(y)]
 
 
 def vector(ys: Sequence[Any]) -> np.ndarray:
     """Arrays as one real vector, imaginary parts after real ones."""
     parts = []
     for y in ys:
-        y = np.asarray(y).ravel()
+        y = host_array(y).ravel()
         parts.append(np.concatenate([y.real, y.imag]) if y.dtype.kind == "c" else y)
     if not parts:
         return np.zeros(0)
@@ -161,7 +166,7 @@ def place(out: Any, i: int) -> str:
     for path, y in tree.leaves_with_path(out):
         if not moves(y):
             continue
-        y = np.asarray(y)
+        y = host_array(y)
         size = y.size * (2 if y.dtype.kind == "c" else 1)
         if i < size:
             part = "" if y.dtype.kind != "c" else ".real" if i < y.size else ".imag"
@@ -182,7 +187,7 @@ def inner(gs: Sequence[Any], ts: Sequence[Any]) -> tuple[float, float]:
     """The pairing of cotangents and tangents, real(sum(g t)), and the sum of its absolute terms."""
     total = size = 0.0
     for g, t in zip(gs, ts, strict=True):
-        terms = np.asarray(g, _wide_dtype(g)) * np.asarray(t, _wide_dtype(t))
+        terms = host_array(g).astype(_wide_dtype(g)) * host_array(t).astype(_wide_dtype(t))
         total += float(np.sum(terms.real))
         size += float(np.sum(np.abs(terms)))
     return total, size
@@ -194,5 +199,5 @@ def _wide_dtype(x: Any) -> Any:
 
 def show(x: Any, most: int = 6) -> str:
     """An array in a line."""
-    text = np.array2string(np.asarray(x), precision=4, separator=", ", threshold=most, edgeitems=2)
+    text = np.array2string(host_array(x), precision=4, separator=", ", threshold=most, edgeitems=2)
     return " ".join(text.split())

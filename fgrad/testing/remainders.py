@@ -12,6 +12,7 @@ import numpy as np
 from fgrad.core import check_function
 from fgrad.derivatives import jvp
 
+from ..moving import host_array
 from ..tracebacks import boundary
 from . import differences
 from .comparing import check_like
@@ -212,7 +213,8 @@ def examine(
 def _nudged(x: Any, sign: int) -> Any:
     """A leaf with its numbers moved by what rounding is beside a one, every other one back."""
     signs = sign * (1 - 2 * (np.arange(np.size(x)).reshape(np.shape(x)) % 2))
-    return like(np.asarray(x + signs * epsilon([x]) * np.fmax(np.abs(x), 1), dtype_of(x)), x)
+    v = host_array(x)
+    return like((v + signs * epsilon([x]) * np.fmax(np.abs(v), 1)).astype(dtype_of(x)), x)
 
 
 def largest(*vectors: Any) -> float:
@@ -294,7 +296,7 @@ def _tolerances(letter: str, xs: Sequence[Any], given: Given, scale: float) -> T
         return replace(tol, step=float(given.eps))
     if letter != "d":
         return tol
-    sizes = [float(np.max(np.abs(x), initial=0.0)) for x in xs]
+    sizes = [float(np.max(np.abs(host_array(x)), initial=0.0)) for x in xs]
     sizes = [s for s in sizes if 0 < s < np.inf]
     if not sizes:
         return tol

@@ -15,6 +15,8 @@ from fgrad.derivatives import jvp, vjp
 from fgrad.errors import ArgumentError, name_of
 from fgrad.stage import make_graph
 
+from ..arrays import namespace
+from ..moving import host_array
 from ..tracebacks import boundary
 from .comparing import check_close, check_like
 from .leaves import Opened, dtype_of, like, moves, numbers, random_like
@@ -110,8 +112,8 @@ def vary(x: Any, k: int) -> Any:
     """
     back = k % 4 in (1, 2) and np.ndim(x) > 0
     if moves(x):
-        new = x * (1 - (k % 7) / 8)
-        return like(np.asarray(np.flip(new) if back else new, dtype_of(x)), x)
+        new = host_array(x) * (1 - (k % 7) / 8)
+        return like((np.flip(new) if back else new).astype(dtype_of(x)), x)
     return np.flip(x) if back else x
 
 
@@ -127,10 +129,12 @@ def _check_batch(
     args, in_axes = [], []
     for i, (x, flag, axis) in enumerate(zip(point.xs, flags, axes, strict=True)):
         rows = [s[i] for s in samples] or [x]
-        stack = np.stack([np.asarray(r) for r in rows], axis) if flag else x
-        if flag and not samples:
-            stack = np.take(stack, np.zeros(0, int), axis)
-        args.append(np.ascontiguousarray(stack) if flag else x)
+        if flag:
+            stack = np.stack([host_array(r) for r in rows], axis)
+            stack = stack if samples else np.take(stack, np.zeros(0, int), axis)
+            args.append(namespace(x).asarray(np.ascontiguousarray(stack)))
+        else:
+            args.append(x)
         in_axes.append(axis if flag else None)
     with np.errstate(all="ignore"):
         got = vmap(point.call, tuple(in_axes))(*args)
@@ -138,7 +142,7 @@ def _check_batch(
             point.call(*(s if m else x for x, s, m in zip(point.xs, row, flags, strict=True)))
             for row in samples or [point.xs]
         ]
-    want = tree.map(lambda *ys: np.stack([np.asarray(y) for y in ys]), *each)
+    want = tree.map(lambda *ys: np.stack([host_array(y) for y in ys]), *each)
     want = want if samples else tree.map(lambda y: y[:0], want)
     check_like(want, got, what, "result", "the stack of the calls")
     check_close(want, got, what, "the stack of the calls", point.xs, *given)
@@ -175,8 +179,8 @@ def check_staging(
         graph = make_graph(point.call)(*point.xs)
         graph.check()
         for xs in _samples(point, 2 if calls is None else 1 + len(calls), calls):
-            want = tree.map(np.asarray, point.call(*xs))
-            got = tree.map(np.asarray, graph(*xs))
+            want = tree.map(host_array, point.call(*xs))
+            got = tree.map(host_array, graph(*xs))
             what = f"graph of {err_msg or name_of(f)}"
             check_like(want, got, what, "result", "the function's")
             check_close(want, got, what, "the function", xs, atol, rtol)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import random, tree
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -191,7 +192,7 @@ def _integer(value: Any, what: str, least: int) -> int:
         number = operator.index(value)
     except TypeError:
         number = least - 1
-    if number < least or isinstance(value, bool):
+    if number < least or is_a(value, bool):
         raise ArgumentError(
             f"batches wants {what}, from {least} on.", describe(value), "pass an integer"
         )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, FileError
 from fgrad.tracebacks import boundary
 
@@ -206,9 +207,10 @@ def _head(path: Any, lines: Lines, header: bool) -> tuple[tuple[str, ...], int, 
 
 
 def _column(which: str | int, names: tuple[str, ...], width: int) -> int:
-    if isinstance(which, str) and which in names:
-        return names.index(which)
-    if isinstance(which, int) and not isinstance(which, bool) and -width <= which < width:
+    if isinstance(which, str):
+        if which in names:
+            return names.index(which)
+    elif is_a(which, int) and not is_a(which, bool) and -width <= which < width:
         return which % width
     there = ", ".join(map(repr, names)) if names else f"{width} columns without names"
     raise ArgumentError(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fgrad import tree
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, DtypeError, ShapeError, describe
 
 PyTree = Any
@@ -14,7 +15,7 @@ PyTree = Any
 
 def is_host(x: Any) -> bool:
     """Whether an array is NumPy's, or a memory-mapped file."""
-    return type(x) is np.ndarray or isinstance(x, np.memmap)
+    return type(x) is np.ndarray or is_a(x, np.memmap)
 
 
 def count_examples(data: PyTree, who: str) -> int:
@@ -33,7 +34,7 @@ def count_examples(data: PyTree, who: str) -> int:
     if not leaves:
         raise ArgumentError(wanted, "a tree without leaves", "pass arrays, such as (x, y)")
     for path, x in leaves:
-        foreign = isinstance(x, np.ndarray) and not is_host(x)
+        foreign = is_a(x, np.ndarray) and not is_host(x)
         if foreign or not hasattr(x, "shape") or not hasattr(x, "__getitem__"):
             raise DtypeError(
                 wanted,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, describe
 from fgrad.tracebacks import boundary
 
@@ -134,7 +135,7 @@ def prefetch(iterator: Iterable[Any], size: int = 2) -> Prefetch:
         number = operator.index(size)
     except TypeError:
         number = 0
-    if number < 1 or isinstance(size, bool):
+    if number < 1 or is_a(size, bool):
         raise ArgumentError(
             "prefetch wants a size from 1 on.", describe(size), "pass an integer, such as 2"
         )

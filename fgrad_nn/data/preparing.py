@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import random, tree
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, DomainError, DtypeError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -41,7 +42,7 @@ def train_test_split(data: PyTree, fraction: Any, key: Any = None) -> tuple[PyTr
         ShapeError: leaves have different lengths, or there are too few examples for two parts.
     """
     n = count_examples(data, "train_test_split")
-    if not isinstance(fraction, float | np.floating) or not 0 < fraction < 1:
+    if not is_a(fraction, (float, np.floating)) or not 0 < fraction < 1:
         raise ArgumentError(
             "train_test_split wants the share of examples for testing, between 0 and 1.",
             describe(fraction),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fgrad import tree
+from fgrad.arrays import is_a
 from fgrad.errors import DtypeError, FileError, TreeError, describe
 
 #: Nodes that are built again without the help of `like`.
@@ -201,4 +202,4 @@ def kind_of(x: Any) -> str:
     """What `number` needs to know."""
     if type(x) in NUMBERS.values():
         return type(x).__name__
-    return "scalar" if isinstance(x, np.generic) else "array"
+    return "scalar" if is_a(x, np.generic) else "array"

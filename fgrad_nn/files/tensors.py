@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fgrad import tree
-from fgrad.arrays import is_cupy
+from fgrad.arrays import is_a, is_cupy
 from fgrad.errors import DtypeError, FileError, describe
 
 from ..extras import extra
@@ -44,7 +44,7 @@ def pack(x: Any, path: tuple[Any, ...]) -> tuple[Any, dict[str, Any]]:
             came, to_do = f"{place(path)}: {x}", "integers have 64 bits; keep larger ones as floats"
             raise DtypeError(wanted, came, to_do)
         x = np.array(x, np.int64 if type(x) is int else None)
-    plain = type(x) is np.ndarray or isinstance(x, (np.generic, np.memmap))
+    plain = type(x) is np.ndarray or is_a(x, (np.generic, np.memmap))
     if not plain or x.dtype.kind not in "biufc" or x.dtype.itemsize > (16, 8)[x.dtype.kind != "c"]:
         to_do = "leave it out, or convert it: a list by np.array"
         raise DtypeError(wanted, f"{place(path)}: {describe(x)}", to_do)

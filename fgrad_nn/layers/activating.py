@@ -14,6 +14,7 @@ from fgrad.tracebacks import boundary
 
 from .. import activations, initializers
 from ..initializers import Initializer
+from ..masks import beside
 from ..types import Layer, PyTree
 from .function import function
 from .making import check_input_shape, check_inputs, layer, need_key, take
@@ -100,6 +101,6 @@ def rrelu(lower: float = 1 / 8, upper: float = 1 / 3) -> Layer:
         if not train:
             return activations.leaky_relu(inputs, (lower + upper) / 2)
         slopes = random.uniform(need_key(key, "rrelu"), inputs.shape, inputs.dtype, lower, upper)
-        return activations.leaky_relu(inputs, slopes)
+        return activations.leaky_relu(inputs, beside(slopes, inputs))
 
     return layer(init, apply)

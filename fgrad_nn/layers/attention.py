@@ -30,7 +30,7 @@ from .making import (
     take,
     wrong_tree,
 )
-from .positions import alibi_bias, rotary
+from .positions import distance_bias, rotary
 from .recurrent import lengths_mask
 
 
@@ -325,7 +325,7 @@ def multi_head_attention(
             q, k = rotary(q, base=rotary_base), rotary(k, base=rotary_base)
         mask = _both_masks(name, mask, lengths, k)
         if alibi:
-            bias = alibi_bias(num_heads, q.shape[-2], k.shape[-2], dtype=q.dtype)
+            bias = distance_bias(home(q), num_heads, q.shape[-2], k.shape[-2], q.dtype)
             mask = bias if mask is None else _added(mask, bias)
         active = rate if train else 0.0
         out = scaled_dot_product_attention(

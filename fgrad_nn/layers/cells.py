@@ -270,7 +270,7 @@ def gru_cell(
         if not use_bias:
             return params
         extra = params["recurrent_bias"]
-        wide = np.concatenate([np.zeros(2 * features, extra.dtype), extra])
+        wide = np.concatenate([np.zeros_like(extra, shape=(2 * features,)), extra])
         return {**params, "recurrent_bias": wide}
 
     def step(params: PyTree, h: Any, projected: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fgrad import random
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -106,7 +107,7 @@ def dense_general(
     new = tuple(features) if isinstance(features, Sequence) else (features,)
     new = tuple(count(n, "dense_general", "numbers of features") for n in new)
     axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
-    if not all(isinstance(a, int) and a < 0 for a in axes) or len(set(axes)) < len(axes):
+    if not all(is_a(a, int) and a < 0 for a in axes) or len(set(axes)) < len(axes):
         raise ArgumentError(
             "dense_general wants axes counted from the end, each once.",
             describe(axis),
@@ -213,7 +214,7 @@ def bilinear(
 
 def pair(x: Any, name: str) -> tuple[Any, Any]:
     """Two inputs, or two shapes, of a layer that wants two."""
-    if isinstance(x, (tuple, list)) and len(x) == 2 and not isinstance(x[0], int):
+    if isinstance(x, (tuple, list)) and len(x) == 2 and not is_a(x[0], int):
         return x[0], x[1]
     raise ShapeError(
         f"{name} wants two inputs.",

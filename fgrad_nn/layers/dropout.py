@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fgrad import random
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, describe
 from fgrad.tracebacks import boundary
 
@@ -76,7 +77,7 @@ def _dropper(rate: float, broadcast: Sequence[int]) -> Callable[[Any, Any], Any]
 
 def _axes(axes: Any, name: str) -> tuple[int, ...]:
     out = tuple(axes) if isinstance(axes, Sequence) else (axes,)
-    if not all(isinstance(a, int) and not isinstance(a, bool) for a in out):
+    if not all(is_a(a, int) and not is_a(a, bool) for a in out):
         raise ArgumentError(f"{name} wants axes.", describe(axes), "pass integers, (1, 2) or -1")
     return out
 
@@ -176,7 +177,7 @@ def gaussian_dropout(rate: float) -> Layer:
     stddev = math.sqrt(rate / (1 - rate))
 
     def change(key: Any, x: Any) -> Any:
-        return x * (1 + stddev * random.normal(key, x.shape, x.dtype))
+        return x * (1 + stddev * beside(random.normal(key, x.shape, x.dtype), x))
 
     return _noise("gaussian_dropout", rate > 0, change)
 
@@ -188,7 +189,7 @@ def gaussian_noise(stddev: float) -> Layer:
     >>> gaussian_noise(0.1).apply({}, np.ones(2))
     array([1., 1.])
     """
-    if isinstance(stddev, bool) or not isinstance(stddev, (int, float)) or not stddev >= 0:
+    if is_a(stddev, bool) or not is_a(stddev, (int, float)) or not stddev >= 0:
         raise ArgumentError(
             "gaussian_noise wants a standard deviation, a number of at least 0.",
             describe(stddev),
@@ -196,6 +197,6 @@ def gaussian_noise(stddev: float) -> Layer:
         )
 
     def change(key: Any, x: Any) -> Any:
-        return x + stddev * random.normal(key, x.shape, x.dtype)
+        return x + stddev * beside(random.normal(key, x.shape, x.dtype), x)
 
     return _noise("gaussian_noise", stddev > 0, change)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import fgrad
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, DomainError, DtypeError, describe
 from fgrad.tracebacks import boundary
 
@@ -94,7 +95,7 @@ def _check_integers(inputs: Any, num: int, name: str) -> None:
             describe(inputs),
             "convert them with .astype(int); for real numbers there is dense",
         )
-    if isinstance(inputs, np.ndarray) and inputs.size:
+    if is_a(inputs, np.ndarray) and inputs.size:
         low, high = int(inputs.min()), int(inputs.max())
         if low < 0 or high >= num:
             raise DomainError(

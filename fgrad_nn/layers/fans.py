@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -161,7 +162,7 @@ def same_shape(shapes: Any, name: str) -> Any:
 
 
 def _check_axis(axis: Any, name: str) -> None:
-    if not isinstance(axis, int) or isinstance(axis, bool) or axis >= 0:
+    if not is_a(axis, int) or is_a(axis, bool) or axis >= 0:
         raise ArgumentError(
             f"{name} wants an axis counted from the end, whatever the number of batch axes.",
             describe(axis),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, DtypeError, ShapeError, TreeError, describe
 from fgrad.tracebacks import boundary
 
@@ -327,7 +328,7 @@ def count(value: Any, name: str, what: str, least: int = 1) -> int:
         n = operator.index(value)
     except TypeError:
         n = least - 1
-    if isinstance(value, (bool, np.bool_)) or n < least:
+    if is_a(value, (bool, np.bool_)) or n < least:
         raise ArgumentError(
             f"{name} wants {what}, an integer of at least {least}.",
             describe(value),

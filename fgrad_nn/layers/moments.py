@@ -63,7 +63,8 @@ def standardize(x: Any, axis: int | Sequence[int] = -1, epsilon: float = 1e-5) -
     """
     axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
     centred = x - mean_over(x, axes)
-    return centred / np.sqrt(mean_over(np.square(centred), axes) + epsilon)
+    # numbers are divided once for each variance, and multiplied where there are many
+    return centred * (1 / np.sqrt(mean_over(np.square(centred), axes) + epsilon))
 
 
 @boundary

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import fgrad
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -135,7 +136,7 @@ def rms_norm(
     def apply(params: PyTree, inputs: Any) -> Any:
         check_inputs(inputs, "rms_norm", affine.check(params, pattern) or pattern)
         size = mean_over(np.square(inputs), tuple(range(-dims, 0)))
-        return affine.apply(params, inputs / np.sqrt(size + epsilon))
+        return affine.apply(params, inputs * (1 / np.sqrt(size + epsilon)))
 
     return layer(init, apply)
 
@@ -300,11 +301,7 @@ def batch_norm(
     Returns:
         A `StatefulLayer` for inputs of shape (..., channels).
     """
-    if (
-        isinstance(momentum, bool)
-        or not isinstance(momentum, (int, float))
-        or not 0 <= momentum <= 1
-    ):
+    if is_a(momentum, bool) or not is_a(momentum, (int, float)) or not 0 <= momentum <= 1:
         raise ArgumentError(
             "batch_norm wants a momentum, a number from 0 to 1.", describe(momentum), "pass 0.9"
         )

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
+from fgrad.core import home
 from fgrad.errors import ArgumentError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -140,7 +142,7 @@ def avg_pool(
         if count_include_pad or not any(map(any, how["form"].padding)):
             return total / size
         dtype = x.dtype if x.dtype.kind == "f" else np.float64
-        ones = np.ones((1, *x.shape[1:-1], 1), dtype)
+        ones = home(x).ones((1, *x.shape[1:-1], 1), dtype)
         return total / np.maximum(window_sum(ones, **how), 1)
 
     return _pool(shape, compute)
@@ -161,7 +163,7 @@ def lp_pool(norm: float, window: Lengths, strides: Lengths | None = None,
         norm: p, a number of at least 1.
         window, strides, padding, options: see `max_pool`.
     """
-    if isinstance(norm, bool) or not isinstance(norm, (int, float)) or not 1 <= norm < math.inf:
+    if is_a(norm, bool) or not is_a(norm, (int, float)) or not 1 <= norm < math.inf:
         raise ArgumentError(
             "lp_pool wants the p of its norm, a number of at least 1.",
             describe(norm),

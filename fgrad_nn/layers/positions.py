@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.core import home
 from fgrad.errors import ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -37,14 +38,19 @@ def sinusoidal_encoding(
     """
     length = count(length, "sinusoidal_encoding", "a length", 0)
     features = count(features, "sinusoidal_encoding", "a number of features")
-    angles = np.arange(length)[:, None] * _rates(features + features % 2, features, base)
-    waves = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
+    return _waves(np, length, features, base, dtype)
+
+
+def _waves(host: Any, length: int, features: int, base: float, dtype: Any) -> Any:
+    """`sinusoidal_encoding` as an array of a module's: numpy, or cupy."""
+    angles = host.arange(length)[:, None] * _rates(host, features + features % 2, features, base)
+    waves = host.stack([np.sin(angles), np.cos(angles)], axis=-1)
     return np.reshape(waves, (length, -1))[:, :features].astype(dtype)
 
 
-def _rates(pairs: int, features: int, base: float) -> Any:
+def _rates(host: Any, pairs: int, features: int, base: float) -> Any:
     """How far a step turns each pair of features: base ** (-2 i / features)."""
-    return float(base) ** (-np.arange(0, pairs, 2) / features)
+    return float(base) ** (-host.arange(0, pairs, 2) / features)
 
 
 @boundary
@@ -66,7 +72,7 @@ def sinusoidal_positions(*, base: float = 10000.0) -> Layer:
 
     def apply(params: PyTree, inputs: Any) -> Any:
         shape = check_inputs(inputs, "sinusoidal_positions", (None, None))
-        return inputs + sinusoidal_encoding(*shape[-2:], base=base, dtype=inputs.dtype)
+        return inputs + _waves(home(inputs), *shape[-2:], base, inputs.dtype)
 
     return layer(init, apply)
 
@@ -152,14 +158,14 @@ def rotary(
             describe(x),
             "choose an even number of features for each head",
         )
-    places = np.arange(shape[-2]) if positions is None else positions
+    places = home(x).arange(shape[-2]) if positions is None else positions
     if np.shape(places)[-1:] != shape[-2:-1]:
         raise ShapeError(
             f"rotary wants a position for each of {shape[-2]} steps.",
             describe(positions),
             "pass np.arange(start, start + time)",
         )
-    angles = np.expand_dims(places, -1) * _rates(n, n, base)
+    angles = np.expand_dims(places, -1) * _rates(home(places), n, n, base)
     cos, sin = np.cos(angles).astype(x.dtype), np.sin(angles).astype(x.dtype)
     if interleaved:
         a, b = x[..., ::2], x[..., 1::2]
@@ -187,9 +193,15 @@ def alibi_bias(num_heads: int, queries: int, keys: int, *, dtype: Any = np.float
         An array of shape (num_heads, queries, keys): minus slope times distance.
     """
     num_heads = count(num_heads, "alibi_bias", "a number of heads")
+    return distance_bias(np, num_heads, queries, keys, dtype)
+
+
+def distance_bias(host: Any, num_heads: int, queries: int, keys: int, dtype: Any) -> Any:
+    """`alibi_bias` as an array of a module's: numpy, or cupy."""
     whole = 2 ** int(math.log2(num_heads))
-    slopes = [2.0 ** (-8 * (i + 1) / whole) for i in range(whole)]
+    heads = host.arange(num_heads)
     # If it is no power of two, every other slope of the next power is taken for the rest.
-    slopes += [2.0 ** (-4 * (i + 1) / whole) for i in range(0, 2 * whole, 2)][: num_heads - whole]
-    distance = np.abs(np.arange(keys - queries, keys)[:, None] - np.arange(keys))
-    return (0.0 - np.array(slopes)[:, None, None] * distance).astype(dtype)
+    places = np.where(heads < whole, 8 * (heads + 1), 4 * (2 * (heads - whole) + 1))
+    slopes = 2.0 ** (-places / whole)
+    distance = np.abs(host.arange(keys - queries, keys)[:, None] - host.arange(keys))
+    return (0.0 - slopes[:, None, None] * distance).astype(dtype)

@@ -13,9 +13,12 @@ import numpy as np
 
 import fgrad
 from fgrad import tree
+from fgrad.arrays import is_a
+from fgrad.core import home
 from fgrad.errors import ArgumentError, DomainError, DtypeError, ShapeError, TreeError, describe
 from fgrad.tracebacks import boundary
 
+from ..masks import beside
 from ..types import AnyLayer, Layer, PyTree
 from .cells import Cell, gru_cell, lstm_cell, rnn_cell
 from .making import check_inputs, layer, wrong_tree
@@ -110,7 +113,8 @@ def recurrent(
             inputs = np.where(some, inputs, 0)
             mask = np.moveaxis(mask, -1, 0)
         projected = cell.project(params, np.moveaxis(inputs, -dims - 1, 0))
-        start = cell.initial_carry((*batch, *each), tree.leaves(projected)[0].dtype)
+        like = tree.leaves(projected)[0]
+        start = _beside(cell.initial_carry((*batch, *each), like.dtype), like)
         if carry is not None:
             _check_carry(carry, start, called)
             start = carry
@@ -140,6 +144,19 @@ def recurrent(
 def _select(m: Any, a: Any, b: Any) -> Any:
     """A where the mask, of the batch's shape, is True, else b."""
     return np.where(np.reshape(m, (*m.shape, *(1,) * (a.ndim - m.ndim))), a, b)
+
+
+def _beside(start: PyTree, x: Any) -> PyTree:
+    """The first carry on the device of x; zeros are made there."""
+    host = home(x)
+    if host is np:
+        return start
+
+    def leaf(c: Any) -> Any:
+        zeros = is_a(c, np.ndarray) and not c.any()
+        return host.zeros(c.shape, c.dtype) if zeros else beside(c, x)
+
+    return tree.map(leaf, start)
 
 
 def _taken(params: PyTree, name: str) -> tuple[PyTree, PyTree]:
@@ -200,7 +217,7 @@ def lengths_mask(lengths: Any, shape: Any, name: str) -> Any:
             describe(lengths),
             "pass one number for each sample of the batch",
         )
-    if isinstance(lengths, np.ndarray) and lengths.size:
+    if is_a(lengths, np.ndarray) and lengths.size:
         low, high = int(lengths.min()), int(lengths.max())
         if low < 0 or high > shape[-1]:
             raise DomainError(
@@ -208,7 +225,7 @@ def lengths_mask(lengths: Any, shape: Any, name: str) -> Any:
                 f"numbers from {low} to {high}",
                 "count the steps of each sequence that aren't padding",
             )
-    return np.less(np.arange(shape[-1]), np.expand_dims(lengths, -1))
+    return np.less(home(lengths).arange(shape[-1]), np.expand_dims(lengths, -1))
 
 
 # ------------------------------------------------------------------ layers of a cell

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
+from fgrad.core import home
 from fgrad.errors import ArgumentError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -156,10 +158,9 @@ def pad(
         name: the name of the layer.
     """
     modes = ("constant", "reflect", "edge", "wrap")
-    if isinstance(width, int):
-        width = (width,) * (dims or 0)
-    pairs = [(w, w) if isinstance(w, int) else tuple(w) for w in width]
-    good = all(len(p) == 2 and all(isinstance(v, int) and v >= 0 for v in p) for p in pairs)
+    widths: Any = (width,) * (dims or 0) if is_a(width, int) else width
+    pairs = [(w, w) if is_a(w, int) else tuple(w) for w in widths]
+    good = all(len(p) == 2 and all(is_a(v, int) and v >= 0 for v in p) for p in pairs)
     if mode not in modes or not pairs or not good or dims not in (None, len(pairs)):
         raise ArgumentError(
             f"{name} wants a width for each dimension, not negative, and a mode of "
@@ -380,13 +381,15 @@ def _along(x: Any, axis: int, n: int, method: str) -> Any:
     if m == n:
         return x
     if method == "nearest":
-        return np.take(x, np.arange(n) * m // n, axis=axis)
-    centres = (np.arange(n) + 0.5) * m / n - 0.5
+        return np.take(x, home(x).arange(n) * m // n, axis=axis)
+    host = home(x)
+    centres = (host.arange(n) + 0.5) * m / n - 0.5
     first = np.floor(centres).astype(int) - (method == "cubic")
-    matrix = np.zeros((n, m))
+    matrix = host.zeros((n, m))
     for k in range(4 if method == "cubic" else 2):
         weight = _kernel(np.abs(centres - (first + k)), method)
-        np.add.at(matrix, (np.arange(n), np.clip(first + k, 0, m - 1)), weight)
+        here = np.clip(first + k, 0, m - 1)[:, None] == host.arange(m)
+        matrix = matrix + here * weight[:, None]
     dtype = x.dtype if x.dtype.kind == "f" else np.float64
     return np.moveaxis(np.matmul(np.moveaxis(x, axis, -1), matrix.T.astype(dtype)), -1, axis)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, ShapeError, describe
 
 from .making import Shape, check_inputs, count, is_shape
@@ -142,14 +143,14 @@ def each(value: Any, n: int, name: str, what: str) -> tuple[int, ...]:
 def _padding(padding: Any, n: int, name: str) -> str | tuple[tuple[int, int], ...]:
     if isinstance(padding, str) and padding.upper() in ("SAME", "VALID", "CAUSAL"):
         return padding.upper()
-    if isinstance(padding, int) and not isinstance(padding, bool):
+    if is_a(padding, int) and not is_a(padding, bool):
         padding = (padding,) * n
     try:
         if isinstance(padding, str):
             raise TypeError
-        pairs = [(p, p) if isinstance(p, int) else tuple(p) for p in padding]
+        pairs = [(p, p) if is_a(p, int) else tuple(p) for p in padding]
         right = len(pairs) == n and all(
-            len(p) == 2 and all(isinstance(v, int) and v >= 0 for v in p) for p in pairs
+            len(p) == 2 and all(is_a(v, int) and v >= 0 for v in p) for p in pairs
         )
     except TypeError:
         right = False

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fgrad import random
+from fgrad.arrays import is_a
 from fgrad.errors import ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -144,7 +145,7 @@ def _block(
 
 def with_memory(x: Any, name: str) -> Any:
     """A sequence and a memory, or their shapes."""
-    if isinstance(x, (tuple, list)) and len(x) == 2 and not isinstance(x[0], int):
+    if isinstance(x, (tuple, list)) and len(x) == 2 and not is_a(x[0], int):
         return x
     raise ShapeError(
         f"{name} wants two inputs: a sequence, and the memory that it looks at.",

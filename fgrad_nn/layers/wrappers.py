@@ -10,6 +10,7 @@ import numpy as np
 
 import fgrad
 from fgrad import random, tree
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, ShapeError
 from fgrad.tracebacks import boundary
 
@@ -50,7 +51,7 @@ def remat(layer: Any, policy: Any = None) -> AnyLayer:
     inner = wrapped(layer, "remat")
 
     def apply(params: PyTree, inputs: Any, **kwargs: Any) -> Any:
-        fixed = {k: v for k, v in kwargs.items() if isinstance(v, (bool, str)) or v is None}
+        fixed = {k: v for k, v in kwargs.items() if is_a(v, (bool, str)) or v is None}
         moving = {k: v for k, v in kwargs.items() if k not in fixed}
 
         def run(params: PyTree, inputs: Any, moving: dict[str, Any]) -> Any:

@@ -18,7 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, DomainError, DtypeError, ShapeError, describe
+
+from ..masks import beside
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -26,7 +29,7 @@ REDUCTIONS = ("mean", "sum", "none")
 def kind_of(x: Any) -> str:
     """The kind of an array's dtype, or of a number."""
     dtype = getattr(x, "dtype", None)
-    return np.result_type(type(x)).kind if isinstance(x, (bool, int, float)) else dtype.kind if (
+    return np.result_type(type(x)).kind if is_a(x, (bool, int, float)) else dtype.kind if (
         dtype is not None
     ) else ""  # fmt: skip
 
@@ -45,7 +48,7 @@ def floating(name: str, x: Any, what: str = "predictions") -> Any:
 def like(x: Any, other: Any) -> Any:
     """X in the dtype of another array."""
     dtype = getattr(other, "dtype", np.dtype(np.float64))
-    if isinstance(x, (bool, int, float)):
+    if is_a(x, (bool, int, float)):
         return dtype.type(x)
     return x if x.dtype == dtype else x.astype(dtype)
 
@@ -75,7 +78,7 @@ def integer_labels(
     """The labels, 0 where they are ignored, and where they are not; None for everywhere."""
     floating(name, scores)
     shape = np.shape(scores)
-    labels = np.asarray(labels) if isinstance(labels, int) else labels
+    labels = np.asarray(labels) if is_a(labels, int) else labels
     if kind_of(labels) not in tuple("iu") or not hasattr(labels, "dtype"):
         raise DtypeError(
             f"{name} wants labels that are the numbers of classes, as integers.",
@@ -91,7 +94,7 @@ def integer_labels(
         )
     seen = None if ignore_index is None else np.not_equal(labels, ignore_index)
     labels = labels if seen is None else np.where(seen, labels, 0)
-    if isinstance(labels, np.ndarray) and labels.size:
+    if is_a(labels, np.ndarray) and labels.size:
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= shape[-1]:
             raise DomainError(
@@ -111,7 +114,7 @@ def shares(name: str, predictions: Any, targets: Any, what: str = "targets") -> 
 
 def inside(name: str, x: Any, what: str, to_do: str) -> None:
     """Refuse known numbers that are not from 0 to 1."""
-    if isinstance(x, np.ndarray) and x.size and not (x.min() >= 0 and x.max() <= 1):
+    if is_a(x, np.ndarray) and x.size and not (x.min() >= 0 and x.max() <= 1):
         raise DomainError(
             f"{name} wants {what} that are 0 or 1, or between them.",
             f"{what} from {x.min()} to {x.max()}",
@@ -122,7 +125,7 @@ def inside(name: str, x: Any, what: str, to_do: str) -> None:
 def signs(name: str, predictions: Any, targets: Any) -> Any:
     """Predictions, and targets that are -1 or 1, of one shape."""
     predictions, targets = same(name, predictions, targets)
-    if isinstance(targets, (np.ndarray, np.generic)) and np.any(np.abs(targets) != 1):
+    if is_a(targets, (np.ndarray, np.generic)) and np.any(np.abs(targets) != 1):
         raise DomainError(
             f"{name} wants targets that are -1 or 1.",
             f"targets from {targets.min()} to {targets.max()}",
@@ -164,11 +167,12 @@ def reduced(name: str, values: Any, weights: Any, reduction: str) -> Any:
     total = np.sum(weighted)
     if reduction == "sum":
         return total
-    return ratio(total, np.sum(weights * np.ones(shape, weights.dtype)))
+    return ratio(total, np.sum(np.broadcast_to(weights, shape)))
 
 
 def ratio(total: Any, amount: Any) -> Any:
     """Total / amount, and 0 where there is nothing."""
+    amount = beside(amount, total)
     some = np.not_equal(amount, 0)
     return np.where(some, total, 0) / np.where(some, amount, 1)
 
@@ -189,7 +193,7 @@ def counted(
     if reduction != "mean" or (seen is None and amounts is None):
         return reduced(name, values, weights, reduction)
     total = reduced(name, values, weights, "sum")
-    ones = np.ones(np.shape(values), values.dtype) if amounts is None else amounts
+    ones = np.ones_like(values) if amounts is None else amounts
     return ratio(total, reduced(name, masked(ones, seen), weights, "sum"))
 
 
@@ -200,7 +204,7 @@ def picked(x: Any, labels: Any) -> Any:
 
 def positive(name: str, what: str, value: Any, *, zero: bool = False) -> Any:
     """A number greater than 0, or not less."""
-    ok = isinstance(value, (int, float)) and not isinstance(value, bool)
+    ok = is_a(value, (int, float)) and not is_a(value, bool)
     if not ok or not (value > 0 or (zero and value == 0)):
         raise ArgumentError(
             f"{name} wants {what}, a number {'of at least' if zero else 'greater than'} 0.",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.core import home
 from fgrad.errors import ArgumentError, DtypeError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -346,12 +347,17 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise ArgumentError(f"{name} wants a power of 1 or 2.", f"p={p!r}", "pass p=1 or p=2")
     over = np.maximum(margin - np.expand_dims(picked(scores, labels), -1) + scores, 0)
-    wrong = np.not_equal(np.arange(np.shape(scores)[-1]), np.expand_dims(labels, -1))
+    wrong = _others(scores, labels)
     over = masked(over if p == 1 else over * over, wrong)
     values = np.mean(over, axis=-1)
     each = _class_weights(name, class_weights, scores)
     values = values if each is None else values * np.take(each, labels, axis=0)
     return reduced(name, values, weights, reduction)
+
+
+def _others(scores: Any, labels: Any) -> Any:
+    """For each class, whether it is another than that of the label."""
+    return np.not_equal(home(scores).arange(np.shape(scores)[-1]), np.expand_dims(labels, -1))
 
 
 @boundary
@@ -370,6 +376,6 @@ def multiclass_hinge_loss(
     """
     name = "multiclass_hinge_loss"
     labels, _ = integer_labels(name, scores, labels)
-    wrong = np.not_equal(np.arange(np.shape(scores)[-1]), np.expand_dims(labels, -1))
+    wrong = _others(scores, labels)
     values = np.max(scores + like(wrong, scores), axis=-1) - picked(scores, labels)
     return reduced(name, values, weights, reduction)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 import fgrad
+from fgrad.arrays import is_a
+from fgrad.core import home
 from fgrad.errors import DomainError, DtypeError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -62,14 +64,14 @@ def ctc_loss(
     kept = None if label_lengths is None else lengths_mask(label_lengths, np.shape(labels), name)
     _check_labels(name, labels, kept, blank, shape[-1])
     labels = labels if kept is None else np.where(kept, labels, blank)
-    counts = np.full(shape[:1], n) if label_lengths is None else label_lengths
+    counts = home(labels).full(shape[:1], n) if label_lengths is None else label_lengths
     times = None if logit_lengths is None else lengths_mask(logit_lengths, shape[:2], name)
     values = -_log_likelihood(log_softmax(logits), labels, times, counts, blank)
     return reduced(name, values, weights, reduction)
 
 
 def _check_labels(name: str, labels: Any, kept: Any, blank: int, classes: int) -> None:
-    if not isinstance(labels, np.ndarray) or not (kept is None or isinstance(kept, np.ndarray)):
+    if not is_a(labels, np.ndarray) or not (kept is None or is_a(kept, np.ndarray)):
         return
     seen = labels if kept is None else labels[kept]
     if seen.size and (seen.min() < 0 or seen.max() >= classes or np.any(seen == blank)):
@@ -139,20 +141,22 @@ def _log_likelihood(log_p: Any, labels: Any, times: Any, counts: Any, blank: int
     """
     batch, steps, _ = np.shape(log_p)
     n = np.shape(labels)[1]
-    blanks = np.full((batch, n, 1), blank, labels.dtype)
+    there = home(log_p, labels)
+    blanks = there.full((batch, n, 1), blank, labels.dtype)
     pairs = np.concatenate([blanks, np.expand_dims(labels, -1)], axis=-1)
     places = np.concatenate([np.reshape(pairs, (batch, 2 * n)), blanks[:, :1, 0]], axis=-1) if (
         n
-    ) else np.full((batch, 1), blank)  # fmt: skip
+    ) else there.full((batch, 1), blank)  # fmt: skip
     size = 2 * n + 1
     index = np.broadcast_to(np.expand_dims(places, 1), (batch, steps, size))
     emitted = np.moveaxis(np.take_along_axis(log_p, index, axis=-1), 1, 0)
     # over a blank: to a label that isn't the one before
     jump = np.concatenate(
-        [np.zeros((batch, 2), bool), np.not_equal(places[:, 2:], places[:, :-2])], axis=-1
+        [there.zeros((batch, 2), bool), np.not_equal(places[:, 2:], places[:, :-2])], axis=-1
     )[:, :size]
     dtype = log_p.dtype
-    start = np.where(np.arange(size) == 0, 0, -np.inf).astype(dtype) * np.ones((batch, 1), dtype)
+    numbers = there.arange(size)
+    start = np.broadcast_to(np.where(numbers == 0, 0.0, -np.inf).astype(dtype), (batch, size))
 
     def step(alpha: Any, xs: Any) -> tuple[Any, None]:
         log_e, now = xs
@@ -164,8 +168,8 @@ def _log_likelihood(log_p: Any, labels: Any, times: Any, counts: Any, blank: int
     alpha, _ = fgrad.scan(step, start, (emitted, now))
     last = np.expand_dims(2 * counts, -1)
     ends = np.logical_or(
-        np.equal(np.arange(size), last),
-        np.logical_and(np.equal(np.arange(size), last - 1), np.greater(last, 0)),
+        np.equal(numbers, last),
+        np.logical_and(np.equal(numbers, last - 1), np.greater(last, 0)),
     )
     total = np.where(ends, alpha, -np.inf)
     top = fgrad.stop_gradient(np.max(total, axis=-1, keepdims=True))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, DomainError, describe
 from fgrad.tracebacks import boundary
 
@@ -159,7 +160,7 @@ def quantile_loss(
         predictions, targets, weights, reduction: as for `mean_squared_error`.
         quantile: a number between 0 and 1.
     """
-    if not isinstance(quantile, float) or not 0 < quantile < 1:
+    if not is_a(quantile, float) or not 0 < quantile < 1:
         raise ArgumentError(
             "quantile_loss wants a quantile, a number between 0 and 1.",
             describe(quantile),
@@ -218,7 +219,7 @@ def gaussian_nll_loss(
     positive("gaussian_nll_loss", "an epsilon", epsilon)
     constant = 0.5 * math.log(2 * math.pi) if full else 0.0
     _, v = same("gaussian_nll_loss", predictions, variances, "variances")
-    if isinstance(v, np.ndarray) and np.any(v < 0):
+    if is_a(v, np.ndarray) and np.any(v < 0):
         raise DomainError(
             "gaussian_nll_loss wants variances that are at least 0.",
             f"a variance of {v.min()}",

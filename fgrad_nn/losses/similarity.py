@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.core import home
 from fgrad.errors import DtypeError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -296,7 +297,8 @@ def ntxent(
     unit = _unit(embeddings)
     logits = unit @ unit.T / temperature
     alike = np.equal(np.expand_dims(labels, -1), np.expand_dims(labels, -2))
-    pairs = np.logical_and(alike, np.logical_not(np.eye(np.shape(labels)[0], dtype=bool)))
+    itself = home(labels).eye(np.shape(labels)[0], dtype=bool)
+    pairs = np.logical_and(alike, np.logical_not(itself))
     others = logsumexp(np.where(alike, -np.inf, logits), -1, keepdims=True)
     values = masked(np.logaddexp(logits, others) - logits, pairs)
     if reduction == "mean":

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
+from fgrad.core import home
 from fgrad.errors import ArgumentError, DomainError, DtypeError, ShapeError, describe
+from fgrad.moving import host_array
 from fgrad.tracebacks import boundary
 
 from ..layers.making import count
@@ -88,7 +91,7 @@ def top_k_accuracy(scores: Any, labels: Any, k: int = 5) -> Any:
     _some("top_k_accuracy", labels)
     places = np.expand_dims(labels, -1)
     own = np.take_along_axis(scores, places, axis=-1)
-    earlier = np.less(np.arange(np.shape(scores)[-1]), places)
+    earlier = np.less(home(scores).arange(np.shape(scores)[-1]), places)
     ahead = np.logical_or(scores > own, np.logical_and(np.equal(scores, own), earlier))
     return np.mean(np.less(np.sum(ahead, axis=-1), k).astype(np.float64))
 
@@ -118,13 +121,15 @@ def confusion_matrix(predictions: Any, labels: Any, num_classes: int | None = No
         num_classes = 1 + max([1, *tops])
     n = count(num_classes, name, "a number of classes")
     for x in (predictions, labels):
-        if isinstance(x, np.ndarray) and x.size and (x.min() < 0 or x.max() >= n):
+        if is_a(x, np.ndarray) and x.size and (x.min() < 0 or x.max() >= n):
             raise DomainError(
                 f"{name} wants classes from 0 to {n - 1}.",
                 f"classes from {x.min()} to {x.max()}",
                 "count from 0, and give num_classes= as it is",
             )
-    rows, columns = (np.equal(np.expand_dims(x, -1), np.arange(n)) for x in (labels, predictions))
+    rows, columns = (
+        np.equal(np.expand_dims(x, -1), home(x).arange(n)) for x in (labels, predictions)
+    )
     return rows.T.astype(np.int64) @ columns.astype(np.int64)
 
 
@@ -219,7 +224,7 @@ def roc_curve(scores: Any, labels: Any, *, weights: Any = None) -> tuple[Any, An
     (array([0. , 0. , 0.5, 1. ]), array([0. , 0.5, 1. , 1. ]), array([inf, 0.8, 0.4, 0.1]))
 
     Args:
-        scores: floating, of shape (n,), not traced.
+        scores: floating, of shape (n,), not traced; CuPy's arrays are moved to the host.
         labels: 0 and 1, or booleans, of shape (n,), both of which occur.
         weights: how much each sample counts, of shape (n,).
 
@@ -240,16 +245,17 @@ def roc_curve(scores: Any, labels: Any, *, weights: Any = None) -> tuple[Any, An
             f"the shapes {', '.join(map(str, shapes))}",
             "for several classes call it for each",
         )
-    yes = np.asarray(labels) == 1
+    scores, labels = host_array(scores), host_array(labels)
+    yes = labels == 1
     if not yes.any() or yes.all() or not np.isin(labels, (0, 1)).all():
         raise DomainError(
             "roc_curve wants labels 0 and 1, both of which occur.",
             f"the labels {np.unique(labels)[:5]}",
             "without one of them there are no rates",
         )
-    each = np.ones(len(yes)) if weights is None else np.asarray(weights, np.float64)
-    order = np.argsort(-np.asarray(scores), kind="stable")
-    ranked = np.asarray(scores)[order]
+    each = np.ones(len(yes)) if weights is None else host_array(weights).astype(np.float64)
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
     last = np.append(ranked[1:] != ranked[:-1], True)
     true, false = (np.cumsum((each * m)[order])[last] for m in (yes, ~yes))
     rates = [np.concatenate([[0.0], x / x[-1]]) for x in (false, true)]

@@ -16,6 +16,7 @@ from fgrad.tracebacks import boundary
 
 from ..layers.making import count
 from ..losses.checking import ratio, reduced
+from ..masks import beside
 from .classification import accuracy, confusion_matrix
 
 
@@ -54,14 +55,14 @@ def running_mean() -> Metric:
 
     def update(state: Mean, values: Any, weights: Any = None) -> Mean:
         values = values if hasattr(values, "dtype") else np.asarray(values, np.float64)
-        one = np.ones(np.shape(values))
+        one = np.ones_like(values, np.float64)
         return Mean(
             state.total + reduced("running_mean", values, weights, "sum"),
             state.weight + reduced("running_mean", one, weights, "sum"),
         )
 
     return Metric(
-        lambda: Mean(np.zeros(()), np.zeros(())), update,
+        lambda: Mean(np.float64(0), np.float64(0)), update,
         lambda state: ratio(state.total, state.weight),
         lambda a, b: Mean(a.total + b.total, a.weight + b.weight),
     )  # fmt: skip
@@ -98,11 +99,15 @@ def running_confusion(num_classes: int) -> Metric:
         num_classes: the number of classes.
     """
     n = count(num_classes, "running_confusion", "a number of classes")
+
+    def added(a: Any, b: Any) -> Any:
+        return beside(a, b) + beside(b, a)
+
     return Metric(
         lambda: np.zeros((n, n), np.int64),
-        lambda state, predictions, labels: state + confusion_matrix(predictions, labels, n),
+        lambda state, predictions, labels: added(state, confusion_matrix(predictions, labels, n)),
         lambda state: state,
-        lambda a, b: a + b,
+        added,
     )
 
 
@@ -142,7 +147,7 @@ def running_moments() -> Metric:
         return merge(state, Moments(float(np.size(values)), mean, np.sum(np.square(values - mean))))
 
     return Metric(
-        lambda: Moments(np.zeros(()), np.zeros(()), np.zeros(())), update,
+        lambda: Moments(np.float64(0), np.float64(0), np.float64(0)), update,
         lambda state: (state.mean, ratio(state.squares, state.count)), merge,
     )  # fmt: skip
 

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import random, tree
+from fgrad.arrays import is_a
 from fgrad.tracebacks import boundary
 
+from ..masks import beside
 from .leaves import choose, conjugate, each, is_complex, zero
 from .masking import Mask, mask_of
 from .numbers import (
@@ -107,14 +109,14 @@ def add_noise(eta: Any, gamma: Any, key: Any) -> GradientTransformation:
     (2015), section 3.
     """
     eta, gamma = real("eta", eta, NOT_NEGATIVE), real("gamma", gamma, NOT_NEGATIVE)
-    key = random.key(key) if isinstance(key, (int, np.integer)) else key
+    key = random.key(key) if is_a(key, (int, np.integer)) else key
 
     def leaf(deviation: Any, u: Any, k: Any) -> Any:
         noise = random.normal(k, shape_of(u))
         if is_complex(u):
             other = random.normal(random.fold_in(k, 1), shape_of(u))
             noise = (noise + 1j * other) * 0.5**0.5
-        return u + (deviation * noise).astype(dtype_of(u))
+        return u + beside((deviation * noise).astype(dtype_of(u)), u)
 
     def rule(updates: PyTree, state: Any, params: PyTree, **extra: Any) -> Any:
         count = state.count + 1

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, name_of
 from fgrad.tracebacks import boundary
 
@@ -77,10 +78,10 @@ def inject_hyperparams(
                 others[name] = value
             elif callable(value) and not hasattr(value, "dtype"):
                 schedules[name] = value
-            elif isinstance(value, float) or (
+            elif is_a(value, float) or (
                 getattr(value, "shape", None) == () and np.dtype(value.dtype).kind == "f"
             ):
-                numbers[name] = np.float64(value) if isinstance(value, float) else value
+                numbers[name] = np.float64(value) if is_a(value, float) else value
             else:
                 others[name] = value
 
@@ -104,7 +105,7 @@ def inject_hyperparams(
 
 def _now(schedules: dict[str, Any], count: Any) -> dict[str, Any]:
     values = {name: scheduled(f, count) for name, f in schedules.items()}
-    return {k: np.float64(v) if isinstance(v, (float, int)) else v for k, v in values.items()}
+    return {k: np.float64(v) if is_a(v, (float, int)) else v for k, v in values.items()}
 
 
 def _call(f: Callable[..., Any], signature: inspect.Signature, values: dict[str, Any]) -> Any:

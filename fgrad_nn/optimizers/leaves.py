@@ -15,8 +15,11 @@ import numpy as np
 
 import fgrad
 from fgrad import tree
+from fgrad.arrays import is_a
+from fgrad.core import home
 from fgrad.tracebacks import boundary
 
+from ..masks import beside
 from .numbers import cast, is_plain, weak, with_numbers
 from .records import PyTree, dtype_of
 
@@ -53,7 +56,7 @@ def keep_numbers(leaves: list[Any], out: list[Any]) -> list[Any]:
     """Make Python numbers of what NumPy's functions made of Python numbers."""
     if float in (kinds := set(map(type, leaves))) or complex in kinds:
         for i, x in enumerate(leaves):
-            if type(x) in (float, complex) and isinstance(out[i], np.generic):
+            if type(x) in (float, complex) and is_a(out[i], np.generic):
                 out[i] = out[i].item()
     return out
 
@@ -76,7 +79,7 @@ def full(params: PyTree, value: Any) -> PyTree:
 
 def zero(leaf: Any) -> Any:
     """Zeros of the leaf's shape and type."""
-    if isinstance(leaf, (float, complex, int, np.generic)):
+    if is_a(leaf, (float, complex, int, np.generic)):
         return type(leaf)(0)
     return np.zeros_like(leaf)
 
@@ -141,7 +144,7 @@ def power(decay: Any, count: Any) -> Any:
 
 def choose(flag: Any, yes: Any, no: Any) -> Any:
     """`np.where`, with a scalar for scalars."""
-    return np.where(flag, yes, no)[()]
+    return np.where(beside(flag, yes if home(yes) is not np else no), yes, no)[()]
 
 
 def wide(x: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import tree
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, DtypeError, TreeError, describe
 from fgrad.tracebacks import boundary
 
@@ -64,7 +65,7 @@ def mask_of(mask: Mask, params: PyTree) -> PyTree:
     structure = tree.structure(params)
     flags = spread("mask", mask(params) if callable(mask) else mask, params)
     for i, flag in enumerate(flags):
-        if not isinstance(flag, (bool, np.bool_)):
+        if not is_a(flag, (bool, np.bool_)):
             place = tree.path_str(structure.accessors()[i]) or "the root"
             raise DtypeError(
                 "A mask must be of bools.",

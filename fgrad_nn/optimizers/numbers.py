@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, describe
 
 from .records import dtype_of, shape_of
@@ -40,7 +41,7 @@ def real(name: str, value: Any, range_: str = ANY) -> Any:
     Raises:
         ArgumentError: it is no finite real number, or out of range.
     """
-    number = isinstance(value, (int, float)) or hasattr(value, "dtype")
+    number = is_a(value, (int, float)) or hasattr(value, "dtype")
     kind = dtype_of(value).kind if number and shape_of(value) == () else ""
     if is_plain(value):
         if kind and kind in "iuf" and math.isfinite(value) and _RANGES[range_](value):
@@ -65,7 +66,7 @@ def whole(name: str, value: Any, least: int) -> int:
     Raises:
         ArgumentError: it is no integer, or less than `least`.
     """
-    integer = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    integer = is_a(value, (int, np.integer)) and not is_a(value, (bool, np.bool_))
     if integer and value >= least:
         return int(value)
     raise ArgumentError(
@@ -75,12 +76,12 @@ def whole(name: str, value: Any, least: int) -> int:
 
 def is_plain(x: Any) -> bool:
     """Whether x is a value of NumPy or Python, and no tracer."""
-    return isinstance(x, (np.ndarray, np.generic, float, int, complex))
+    return is_a(x, (np.ndarray, np.generic, float, int, complex))
 
 
 def weak(x: Any) -> Any:
     """A plain number as a Python float, which takes the dtype of the array beside it."""
-    return float(x) if isinstance(x, (np.ndarray, np.generic, int)) else x
+    return float(x) if is_a(x, (np.ndarray, np.generic, int)) else x
 
 
 def cast(x: Any, leaf: Any) -> Any:

@@ -56,8 +56,9 @@ def scale_by_lbfgs(
 
     def init(params: PyTree) -> ScaleByLBFGSState:
         x = np.zeros_like(tree.ravel(params)[0])
-        memory = np.zeros((size, *x.shape), x.dtype)
-        return ScaleByLBFGSState(COUNT, x, x, memory, memory, np.zeros(size, x.real.dtype))
+        memory = np.zeros_like(x, shape=(size, *x.shape))
+        weights = np.zeros_like(x.real, shape=(size,))
+        return ScaleByLBFGSState(COUNT, x, x, memory, memory, weights)
 
     def rule(updates: PyTree, state: Any, params: PyTree, **extra: Any) -> Any:
         point = tree.ravel(params)[0]

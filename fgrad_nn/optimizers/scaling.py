@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import tree
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, describe
 from fgrad.tracebacks import boundary
 
@@ -129,7 +130,7 @@ def scheduled(schedule: Schedule, count: Any) -> Any:
         ArgumentError: it is none.
     """
     value = schedule(count)
-    if isinstance(value, (float, int)) or getattr(value, "shape", None) == ():
+    if is_a(value, (float, int)) or getattr(value, "shape", None) == ():
         return value
     raise ArgumentError(
         "A schedule must return a number.",

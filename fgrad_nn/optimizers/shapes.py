@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import tree
+from fgrad.core import home
 from fgrad.errors import DtypeError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
@@ -123,7 +124,7 @@ def scale_by_factored_rms(
         return None if shape[second] < least else (int(second), int(first))
 
     def start(p: Any) -> tuple[Any, Any, Any]:
-        found, none = axes(shape_of(p)), np.zeros(0, np.float32)
+        found, none = axes(shape_of(p)), home(p).zeros(0, np.float32)
         squares = real_zeros(p)
         if found is None:
             return none, none, squares
@@ -194,7 +195,7 @@ def scale_by_sm3(b1: Any = 0.9, b2: Any = 1.0, eps: Any = 1e-8) -> GradientTrans
         z = zeros(p)
         if np.ndim(p) < 2:
             return [z]
-        return [np.zeros(n, dtype_of(p)) for n in np.shape(p)]
+        return [home(p).zeros(n, dtype_of(p)) for n in np.shape(p)]
 
     def init(params: PyTree) -> ScaleBySM3State:
         no_complex("sm3", params)

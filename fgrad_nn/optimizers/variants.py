@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import cond, hvp, random, tree
+from fgrad.arrays import is_a
 from fgrad.tracebacks import boundary
 
+from ..masks import beside
 from .adding import add_decayed_weights, keys_for
 from .combining import chain
 from .leaves import abs2, choose, correction, each, each_many, moment, real_zeros, root, zeros
@@ -251,14 +253,14 @@ def scale_by_sophia(
     eps, gamma = real("eps", eps, POSITIVE), real("gamma", gamma, POSITIVE)
     limit = None if clip_threshold is None else real("clip_threshold", clip_threshold, POSITIVE)
     interval = whole("update_interval", update_interval, 1)
-    key = random.key(key) if isinstance(key, (int, np.integer)) else key
+    key = random.key(key) if is_a(key, (int, np.integer)) else key
 
     def init(params: PyTree) -> ScaleBySophiaState:
         no_complex("sophia", params)
         return ScaleBySophiaState(COUNT, zeros(params), zeros(params), key)
 
     def sign(p: Any, key: Any) -> Any:
-        signs = random.rademacher(key, shape_of(p), dtype_of(p))
+        signs = beside(random.rademacher(key, shape_of(p), dtype_of(p)), p)
         return float(signs) if type(p) is float else signs
 
     def leaf(gamma: Any, eps: Any, m: Any, h: Any) -> Any:

@@ -10,13 +10,9 @@ import numpy as np
 
 from fgrad.errors import ArgumentError, describe
 from fgrad.tracebacks import boundary
+from fgrad_nn.optimizers.leaves import choose
 from fgrad_nn.optimizers.numbers import ANY, NOT_NEGATIVE, POSITIVE, real, whole
 from fgrad_nn.optimizers.records import Schedule
-
-
-def choose(flag: Any, yes: Any, no: Any) -> Any:
-    """`np.where`, with a scalar for scalars."""
-    return np.where(flag, yes, no)[()]
 
 
 @boundary

@@ -8,11 +8,11 @@ from typing import Any
 
 from fgrad.errors import ArgumentError
 from fgrad.tracebacks import boundary
+from fgrad_nn.optimizers.leaves import choose
 from fgrad_nn.optimizers.numbers import POSITIVE, real, whole
 from fgrad_nn.optimizers.records import Schedule
 
 from .formulas import (
-    choose,
     constant_schedule,
     cosine_decay_schedule,
     exponential_decay,

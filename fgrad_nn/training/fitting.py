@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, describe
 from fgrad.tracebacks import boundary
 
@@ -134,7 +135,7 @@ def fit(
 
 def _integer(name: str, value: Any) -> None:
     try:
-        wrong = operator.index(value) < 1 or isinstance(value, bool)
+        wrong = operator.index(value) < 1 or is_a(value, bool)
     except TypeError:
         wrong = True
     if wrong:

@@ -11,8 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad import tree
+from fgrad.arrays import is_a
 from fgrad.distributed import Communicator, broadcast, pmean, psum
 from fgrad.errors import ArgumentError, CommunicationError, FgradError, FileError, describe
+from fgrad.moving import host_array
+
+from ..masks import beside
 
 PyTree = Any
 
@@ -54,7 +58,7 @@ def as_parallel(parallel: Any) -> DataParallel | None:
     every = parallel.check_every
     if every is not None:
         try:
-            wrong = operator.index(every) < 1 or isinstance(every, bool)
+            wrong = operator.index(every) < 1 or is_a(every, bool)
         except TypeError:
             wrong = True
         if wrong:
@@ -92,7 +96,7 @@ def as_floats(metrics: PyTree) -> PyTree:
 
 def _weight(parallel: DataParallel, batch: PyTree) -> Any:
     if parallel.weight is not None:
-        return np.asarray(1.0) * parallel.weight(batch)
+        return np.float64(1.0) * parallel.weight(batch)
     leaves = tree.leaves(batch)
     if not leaves or not np.shape(leaves[0]):
         raise ArgumentError(
@@ -108,7 +112,7 @@ def _times(y: Any, weight: Any, guarded: bool) -> Any:
     wide = np.float32 if _dtype(y).itemsize < 4 else _dtype(y)
     y = y.astype(wide) if _dtype(y) != wide else y
     w = weight.astype(_real(wide))
-    return y * w if not guarded else np.where(w == 0, np.zeros((), wide), y * w)
+    return y * w if not guarded else np.where(beside(w == 0, y), 0, y * w)
 
 
 def _real(dtype: Any) -> Any:
@@ -160,7 +164,7 @@ def check_same(parallel: DataParallel, state: PyTree, when: str) -> None:
 
 
 def _digest(x: Any) -> str:
-    x = np.asarray(x)
+    x = host_array(x)
     kind = f"{x.dtype.name}{x.shape}"
     return hashlib.blake2b(x.tobytes() + kind.encode(), digest_size=8).hexdigest()
 
@@ -210,7 +214,7 @@ class Ranks:
 
 
 def _as(leaf: Any, value: Any) -> Any:
-    if isinstance(leaf, np.ndarray):
+    if is_a(leaf, np.ndarray):
         out = np.empty_like(leaf)
         out[...] = value
         return out

@@ -10,6 +10,7 @@ import numpy as np
 
 import fgrad
 from fgrad import random, tree
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, describe
 from fgrad.tracebacks import boundary
 
@@ -107,7 +108,7 @@ class TrainStep:
 
 def _is_plain(result: PyTree) -> bool:
     kinds = (np.ndarray, np.generic, bool, int, float, complex)
-    return all(isinstance(x, kinds) for x in tree.leaves(result))
+    return all(is_a(x, kinds) for x in tree.leaves(result))
 
 
 @boundary
@@ -257,7 +258,7 @@ def numbers(metrics: Any) -> dict[str, float]:
         metrics = {"loss": metrics}
     out = {}
     for name, value in metrics.items():
-        if not isinstance(value, float) and (np.shape(value) != () or np.iscomplexobj(value)):
+        if not is_a(value, float) and (np.shape(value) != () or np.iscomplexobj(value)):
             raise ArgumentError(
                 "A metric must be one real number.",
                 f"{name!r}: {describe(value)}",

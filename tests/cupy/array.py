@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from fgrad.arrays import is_a
+
 from . import indexing
 from .contract import DTYPES
 from .traffic import TRAFFIC
@@ -25,18 +27,18 @@ METHODS = ("__call__", "outer", "at", "reduce", "accumulate", "reduceat")
 
 def wrap(value: Any) -> Any:
     """NumPy's results as the stand-in's: arrays and scalars alike, in tuples and lists too."""
-    if isinstance(value, (np.ndarray, np.generic)):
+    if is_a(value, (np.ndarray, np.generic)):
         return ndarray._of(np.asarray(value))
-    if isinstance(value, (tuple, list)):  # CuPy has no tuples with names
-        return (list if isinstance(value, list) else tuple)(map(wrap, value))
+    if is_a(value, (tuple, list)):  # CuPy has no tuples with names
+        return (list if is_a(value, list) else tuple)(map(wrap, value))
     return value
 
 
 def unwrap(x: Any) -> Any:
     """The stand-in's arrays as NumPy's, for which there is no way in: they are refused."""
-    if isinstance(x, ndarray):
+    if is_a(x, ndarray):
         return x._a
-    if isinstance(x, np.ndarray):
+    if is_a(x, np.ndarray):
         raise TypeError(f"Unsupported type {type(x)}")
     if type(x) in (tuple, list):
         return type(x)(map(unwrap, x))
@@ -71,7 +73,7 @@ class Device:
     def __exit__(self, *error: Any) -> None: ...
 
     def __eq__(self, other: Any) -> bool:
-        return isinstance(other, Device)
+        return is_a(other, Device)
 
     def __hash__(self) -> int:
         return 0
@@ -230,11 +232,11 @@ class ndarray:
         return self._view(indexing.read(self._a, slices, ndarray))
 
     def __setitem__(self, slices: Any, value: Any) -> None:
-        if isinstance(value, np.ndarray):
+        if is_a(value, np.ndarray):
             if value.ndim:
                 raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
             value = value.item()
-        elif not isinstance(value, (ndarray, *SCALARS)):
+        elif not is_a(value, (ndarray, *SCALARS)):
             raise TypeError(f"Unsupported type {type(value)}")
         indexing.write(self._a, slices, unwrap(value), ndarray)
 
@@ -327,14 +329,14 @@ def _from_host(a: np.ndarray) -> Any:
 
 def _integers(shape: Any) -> Any:
     """A shape, in which the device's numbers have no place."""
-    return tuple(int(n.__index__()) for n in shape) if isinstance(shape, (tuple, list)) else shape
+    return tuple(int(n.__index__()) for n in shape) if is_a(shape, (tuple, list)) else shape
 
 
 def _passes(x: Any) -> bool:
     """The gate of ``__array_ufunc__``: what may be an operand, or seems so at first."""
-    if isinstance(x, SCALARS):
-        return not isinstance(x, np.generic) or x.dtype in DTYPES
-    return isinstance(x, (ndarray, np.ndarray)) or hasattr(x, "__cuda_array_interface__")
+    if is_a(x, SCALARS):
+        return not is_a(x, np.generic) or x.dtype in DTYPES
+    return is_a(x, (ndarray, np.ndarray)) or hasattr(x, "__cuda_array_interface__")
 
 
 def poisoned(shape: Any, dtype: Any, order: str = "C") -> np.ndarray:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
+
 from .array import SCALARS, checked_dtype, ndarray, unwrap, wrap
 from .contract import signature
 from .traffic import TRAFFIC
@@ -85,7 +87,7 @@ def declare(name: str, text: str, fn: Callable[..., Any], home: str = "cupy") ->
 def based(answer: Any, arguments: Any) -> Any:
     """An answer that is a view of an argument, with the base that it has."""
     for x in arguments.values():
-        if isinstance(x, ndarray) and isinstance(answer, ndarray):
+        if is_a(x, ndarray) and is_a(answer, ndarray):
             if answer._a is x._a:
                 return x
             if np.may_share_memory(answer._a, x._a):
@@ -98,19 +100,19 @@ def checked(name: str, bound: inspect.BoundArguments) -> None:
     for i, (parameter, x) in enumerate(bound.arguments.items()):
         if parameter == "dtype" and x is not None:
             checked_dtype(x)
-        if isinstance(x, np.ndarray) and UPLOADS.get(name) != i:
+        if is_a(x, np.ndarray) and UPLOADS.get(name) != i:
             raise TypeError(f"Unsupported type {type(x)}")
         if name in JOINS and i == 0:
-            for y in x if isinstance(x, (tuple, list)) else ():
-                if not isinstance(y, ndarray):
+            for y in x if is_a(x, (tuple, list)) else ():
+                if not is_a(y, ndarray):
                     raise TypeError(f"Argument 'a' has incorrect type ({type(y)})")
         elif (
             parameter in ARRAYS
             and name not in SIZES
-            and not isinstance(x, ndarray)
+            and not is_a(x, ndarray)
             and UPLOADS.get(name) != i
         ):
-            if isinstance(x, SCALARS) and name in NUMBERS:
+            if is_a(x, SCALARS) and name in NUMBERS:
                 continue
             if x is None and i > 0:
                 continue
@@ -126,7 +128,7 @@ def _arguments(
     out = None
     for i, (parameter, x) in enumerate(bound.arguments.items()):
         p = sig.parameters[parameter]
-        if UPLOADS.get(name) == i and isinstance(x, (list, tuple, np.ndarray)):
+        if UPLOADS.get(name) == i and is_a(x, (list, tuple, np.ndarray)):
             TRAFFIC.to_device += 1
             x = np.asarray(x)
         else:
@@ -151,12 +153,12 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None and y is None:
         TRAFFIC.down()
         return wrap(np.nonzero(unwrap(condition)))
-    if isinstance(condition, np.ndarray) or not isinstance(condition, ndarray):
-        if isinstance(condition, np.ndarray):
+    if is_a(condition, np.ndarray) or not is_a(condition, ndarray):
+        if is_a(condition, np.ndarray):
             raise TypeError(f"Unsupported type {type(condition)}")
         raise AttributeError(f"'{type(condition).__name__}' object has no attribute 'astype'")
     for v in (x, y):
-        if not isinstance(v, (ndarray, *SCALARS)):
+        if not is_a(v, (ndarray, *SCALARS)):
             raise TypeError(f"Unsupported type {type(v)}")
     return wrap(np.where(condition._a, unwrap(x), unwrap(y)))
 
@@ -172,7 +174,7 @@ def einsum(*operands: Any, **kwargs: Any) -> Any:
     if wrong:
         raise TypeError(f"Did not understand the following kwargs: {wrong}")
     for x in operands:
-        if not isinstance(x, (str, ndarray, list, tuple)):
+        if not is_a(x, (str, ndarray, list, tuple)):
             raise TypeError(f"Unsupported type {type(x)}")
     kwargs.pop("optimize", None)
     answer = np.einsum(*unwrap(list(operands)), **kwargs)
@@ -193,22 +195,22 @@ def _as_tuple(fn: Any) -> Any:
 
 
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    if not all(isinstance(x, ndarray) for x in choicelist):
+    if not all(is_a(x, ndarray) for x in choicelist):
         raise TypeError("choicelist only accepts lists of cupy ndarrays")
     return wrap(np.select(unwrap(list(condlist)), unwrap(list(choicelist)), unwrap(default)))
 
 
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    if not isinstance(choices, ndarray):
+    if not is_a(choices, ndarray):
         raise AttributeError(f"'{type(choices).__name__}' object has no attribute 'shape'")
     return wrap(np.choose(unwrap(a), unwrap(choices), mode=mode))
 
 
 def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = None) -> None:
-    if isinstance(src, np.ndarray) and src.ndim:
+    if is_a(src, np.ndarray) and src.ndim:
         raise ValueError("non-scalar numpy.ndarray cannot be used for copyto")
     mask = {} if where is None else {"where": unwrap(where)}
-    np.copyto(unwrap(dst), src if isinstance(src, np.ndarray) else unwrap(src), casting, **mask)
+    np.copyto(unwrap(dst), src if is_a(src, np.ndarray) else unwrap(src), casting, **mask)
 
 
 def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
@@ -231,7 +233,7 @@ def diag(v: Any, k: int = 0) -> Any:
 
 def _gradient(f: Any, *varargs: Any, **kwargs: Any) -> Any:
     out = np.gradient(f, *varargs, **kwargs)
-    return list(out) if isinstance(out, tuple) else out
+    return list(out) if is_a(out, tuple) else out
 
 
 #: NumPy's counterparts that aren't simply those of the same name; they get NumPy's arrays.

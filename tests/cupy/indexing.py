@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
+
 from .traffic import TRAFFIC
 
 #: The dtypes of each kind of atomic operation.
@@ -25,7 +27,7 @@ ORDER = np.random.default_rng(0)
 
 def prepare(shape: tuple[int, ...], index: Any, array: type) -> tuple[Any, bool]:
     """The index for NumPy, and whether it has arrays in it."""
-    items = list(index) if isinstance(index, tuple) else [index]
+    items = list(index) if is_a(index, tuple) else [index]
     items = [_item(x, array) for x in items]
     used = sum(_width(x) for x in items)
     if used > len(shape):
@@ -36,7 +38,7 @@ def prepare(shape: tuple[int, ...], index: Any, array: type) -> tuple[Any, bool]
     for x in items:
         if x is Ellipsis:
             axis += len(shape) - used
-        elif isinstance(x, np.ndarray):
+        elif is_a(x, np.ndarray):
             advanced = True
             if x.dtype.kind == "b":
                 if x.shape != shape[axis : axis + x.ndim]:
@@ -48,15 +50,15 @@ def prepare(shape: tuple[int, ...], index: Any, array: type) -> tuple[Any, bool]
                     raise IndexError("cannot index an axis of length 0")
                 x = np.mod(x, shape[axis]) if x.size else x.astype(np.intp)
                 axis += 1
-        elif isinstance(x, (bool, np.bool_)):
+        elif is_a(x, (bool, np.bool_)):
             advanced = True
-        elif isinstance(x, (int, np.integer)):
+        elif is_a(x, (int, np.integer)):
             if not -shape[axis] <= x < shape[axis]:
                 raise IndexError(
                     f"Index {x} is out of bounds for axis {axis} with size {shape[axis]}"
                 )
             axis += 1
-        elif isinstance(x, slice):
+        elif is_a(x, slice):
             axis += 1
         out.append(x)
     return tuple(out), advanced
@@ -64,18 +66,18 @@ def prepare(shape: tuple[int, ...], index: Any, array: type) -> tuple[Any, bool]
 
 def _width(x: Any) -> int:
     """How many axes an item of an index stands for."""
-    if x is None or x is Ellipsis or isinstance(x, (bool, np.bool_)):
+    if x is None or x is Ellipsis or is_a(x, (bool, np.bool_)):
         return 0
-    return x.ndim if isinstance(x, np.ndarray) and x.dtype.kind == "b" else 1
+    return x.ndim if is_a(x, np.ndarray) and x.dtype.kind == "b" else 1
 
 
 def _item(x: Any, array: type) -> Any:
-    if isinstance(x, array):
+    if is_a(x, array):
         x = x._a  # type: ignore[attr-defined]
-    elif isinstance(x, (list, np.ndarray)):
+    elif is_a(x, (list, np.ndarray)):
         TRAFFIC.to_device += 1
         x = np.asarray(x) if len(np.shape(x)) == 0 or len(x) else np.asarray(x, np.intp)
-    elif x is None or x is Ellipsis or isinstance(x, (slice, bool, np.bool_, int, np.integer)):
+    elif x is None or x is Ellipsis or is_a(x, (slice, bool, np.bool_, int, np.integer)):
         return x
     else:
         raise IndexError(f"unsupported type {type(x)}")

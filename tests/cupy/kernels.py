@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
+
 from .array import SCALARS, checked_dtype, ndarray, wrap
 
 #: What CUDA has and C lacks.
@@ -64,11 +66,11 @@ class _Kernel:
     def _map(self, args: Any, outs: str, operation: str) -> list[np.ndarray]:
         values = []
         for x, (kind, _) in zip(args, parameters(self.ins), strict=True):
-            if isinstance(x, ndarray):
+            if is_a(x, ndarray):
                 if x.dtype != np.dtype(kind):
                     raise TypeError(f"Type is mismatched. {self.name}: {x.dtype} for {kind}")
                 values.append(x._a)
-            elif isinstance(x, SCALARS):
+            elif is_a(x, SCALARS):
                 values.append(np.asarray(x, checked_dtype(kind)))
             else:
                 raise TypeError(f"Unsupported type {type(x)}")

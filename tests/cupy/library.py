@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import scipy.special
 
+from fgrad.arrays import is_a
+
 from . import kernels, operators, ufuncs
 from .array import LIBRARY, SCALARS, Device, Stream, checked_dtype, ndarray, poisoned, unwrap, wrap
 from .contract import CONTRACT, signature
@@ -23,20 +25,20 @@ FUNCTIONS = CONTRACT["functions"]
 # ------------------------------------------------------------------ creation
 def array(obj: Any, dtype: Any = None, copy: Any = True, order: str = "K", subok: bool = False,
           ndmin: int = 0, *, blocking: bool = False) -> Any:  # fmt: skip
-    if isinstance(obj, ndarray):
+    if is_a(obj, ndarray):
         if copy or (dtype is not None and np.dtype(dtype) != obj.dtype):
             return obj.astype(obj.dtype if dtype is None else dtype, order)
         return obj
-    if isinstance(obj, (list, tuple)) and _holds(obj):
+    if is_a(obj, (list, tuple)) and _holds(obj):
         joined = LIBRARY.stack([array(x, copy=False) for x in obj])
         return joined if dtype is None else joined.astype(dtype)
-    if not isinstance(obj, SCALARS):
+    if not is_a(obj, SCALARS):
         TRAFFIC.to_device += 1
     return wrap(np.array(obj, dtype if dtype is None else checked_dtype(dtype), ndmin=ndmin))
 
 
 def _holds(x: Any) -> bool:
-    return isinstance(x, ndarray) or (isinstance(x, (list, tuple)) and any(map(_holds, x)))
+    return is_a(x, ndarray) or (is_a(x, (list, tuple)) and any(map(_holds, x)))
 
 
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None,
@@ -62,7 +64,7 @@ def empty_like(prototype: Any, dtype: Any = None, order: str = "K", subok: Any =
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C") -> Any:
-    if isinstance(fill_value, np.ndarray) and fill_value.ndim:
+    if is_a(fill_value, np.ndarray) and fill_value.ndim:
         raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
     return wrap(np.full(shape, getattr(fill_value, "_a", fill_value), dtype, order))
 
@@ -74,11 +76,11 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subo
 
 def asnumpy(a: Any, stream: Any = None, order: str = "C", out: Any = None, *,
             blocking: bool = True) -> np.ndarray:  # fmt: skip
-    return a.get() if isinstance(a, ndarray) else np.asarray(a)
+    return a.get() if is_a(a, ndarray) else np.asarray(a)
 
 
 def get_array_module(*args: Any) -> Any:
-    return LIBRARY if any(isinstance(x, ndarray) for x in args) else np
+    return LIBRARY if any(is_a(x, ndarray) for x in args) else np
 
 
 CREATION: dict[str, Callable[..., Any]] = {
@@ -112,8 +114,8 @@ def _solved(fn: Callable[..., Any], rank: bool, stacked: bool) -> Callable[..., 
             whole = np.where(np.eye(a.shape[-1], dtype=bool), 1.0, 0.0) + 0 * a[..., :1, :1]
             with np.errstate(all="ignore"):
                 answer = fn(np.where(np.isfinite(whole), whole, 1), *args, **kwargs)
-            answer = [y * np.nan for y in answer] if isinstance(answer, tuple) else answer * np.nan
-        if rank and isinstance(answer, np.ndarray):
+            answer = [y * np.nan for y in answer] if is_a(answer, tuple) else answer * np.nan
+        if rank and is_a(answer, np.ndarray):
             answer = np.asarray(answer, order="F")
         return answer
 

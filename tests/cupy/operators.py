@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
+
 from . import indexing
 from .array import LIBRARY, SCALARS, ndarray, wrap
 from .contract import CONTRACT
@@ -25,11 +27,11 @@ def _operator(name: str, unary: bool = False) -> None:
     def method(x: Any, y: Any) -> Any:
         if _uses_reflected(x, y):
             return NotImplemented
-        mine = isinstance(x, ndarray) and isinstance(y, (ndarray, *SCALARS, np.ndarray))
+        mine = is_a(x, ndarray) and is_a(y, (ndarray, *SCALARS, np.ndarray))
         return getattr(LIBRARY if mine else np, name)(x, y)
 
     def reflected(x: Any, y: Any) -> Any:
-        mine = isinstance(y, (*SCALARS, np.ndarray))
+        mine = is_a(y, (*SCALARS, np.ndarray))
         return getattr(LIBRARY if mine else np, name)(y, x)
 
     def in_place(x: Any, y: Any) -> Any:
@@ -50,7 +52,7 @@ def _comparison(name: str, stem: str) -> None:
             return wrap(np.full(x.shape, name == "not_equal"))
         if _uses_reflected(x, y):
             return NotImplemented
-        mine = isinstance(y, (ndarray, *SCALARS, np.ndarray))
+        mine = is_a(y, (ndarray, *SCALARS, np.ndarray))
         return getattr(LIBRARY if mine else np, name)(x, y)
 
     setattr(ndarray, f"__{stem}__", method)

@@ -23,6 +23,8 @@ WAITS = {
     "ufunc.reduceat": "where the parts begin is an array there",
     "insert": "where to insert is an array there",
     "histogram": "the operand isn't traced, and CuPy's own waits",
+    "poly": "it asks whether all eigenvalues are real, where they come as complex numbers",
+    "roots": "it asks whether all eigenvalues are real, where they come as complex numbers",
     "solve_circulant": "it asks whether the matrix is singular",
     "multivariate_normal.pdf": "it asks for the rank of the covariance",
     "multivariate_normal.entropy": "it asks for the rank of the covariance",

@@ -23,8 +23,19 @@ DIFFER = {
 }
 
 
+#: What NumPy, whose functions the stand-in computes with, has from 2.1 and 2.2 on.
+YOUNG = ("cumulative_prod", "cumulative_sum", "count_nonzero", "matvec", "copy=True", "unstack")
+OLD_NUMPY = np.lib.NumpyVersion(np.__version__) < "2.2.0"
+
+
+def skip_the_young(text):
+    if OLD_NUMPY and any(word in text for word in YOUNG):
+        pytest.skip("a newer NumPy's")
+
+
 @pytest.mark.parametrize(("home", "name"), NAMES, ids=lambda x: str(x))
 def test_functions_have_cupys_signatures(home, name):
+    skip_the_young(name)
     fn = getattr(MODULES[home], name)
     if name != "size":
         with pytest.raises(TypeError):
@@ -75,6 +86,7 @@ def outcome(expression):
 
 @pytest.mark.parametrize("expression", CONTRACT["probes"])
 def test_probes_answer_as_with_cupy(expression):
+    skip_the_young(expression)
     want = CONTRACT["probes"][expression]
     with installed():
         got = outcome(expression)

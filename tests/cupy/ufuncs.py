@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import scipy.special
 
+from fgrad.arrays import is_a
+
 from . import indexing
 from .array import COMPARISONS, SCALARS, checked_dtype, ndarray, unwrap, wrap
 from .contract import CONTRACT
@@ -45,9 +47,9 @@ class ufunc:
             args, out = args[: self.nin], args[self.nin]
         operands = [self._operand(x) for x in args]
         if out is not None:
-            if isinstance(out, tuple):
+            if is_a(out, tuple):
                 (out,) = out
-            if not isinstance(out, ndarray):
+            if not is_a(out, ndarray):
                 raise TypeError(f"Unsupported type {type(out)}")
             indexing.check_writable(out._a)
             if self._short != "matmul" and out.shape != np.broadcast_shapes(
@@ -67,11 +69,11 @@ class ufunc:
         return wrap(answer) if out is None else out
 
     def _operand(self, x: Any) -> Any:
-        if isinstance(x, ndarray):
+        if is_a(x, ndarray):
             return x._a
-        if isinstance(x, np.ndarray) and not x.ndim and self._short in COMPARISONS:
+        if is_a(x, np.ndarray) and not x.ndim and self._short in COMPARISONS:
             return x.item()
-        if isinstance(x, SCALARS):
+        if is_a(x, SCALARS):
             return x
         raise TypeError(f"Unsupported type {type(x)}")
 
@@ -104,7 +106,7 @@ class ufunc:
 
     def at(self, a: Any, indices: Any, b: Any = None) -> None:
         self._has("at")
-        if not isinstance(a, ndarray):
+        if not is_a(a, ndarray):
             raise TypeError(f"Unsupported type {type(a)}")
         indexing.scatter(self._short, a._a, indices, self._operand(b), ndarray)
 
@@ -120,12 +122,12 @@ class ufunc:
     def reduceat(self, array: Any, indices: Any, axis: Any = 0, dtype: Any = None,
                  out: Any = None) -> Any:  # fmt: skip
         self._has("reduceat")
-        if not isinstance(indices, ndarray):
+        if not is_a(indices, ndarray):
             raise TypeError(f"Unsupported type {type(indices)}")
         return self._over("reduceat", array, out, unwrap(indices), axis=axis, dtype=dtype)
 
     def _over(self, method: str, array: Any, out: Any, *rest: Any, **keywords: Any) -> Any:
-        if not isinstance(array, ndarray):
+        if not is_a(array, ndarray):
             raise TypeError(f"Unsupported type {type(array)}")
         if out is not None:
             keywords["out"] = unwrap(out)

@@ -178,6 +178,7 @@ def test_clip_takes_bounds_beyond_the_dtype(bounds):
     def f(x):
         return np.clip(x, *bounds)
 
+    want = np.clip(x.astype(int), *bounds).astype(np.uint8)  # NumPy before 2.1 refuses f(x)
     for _ in range(2):
-        near(jit(f)(x), f(x))
-    near(vmap(f)(x), f(x))
+        near(jit(f)(x), want)
+    near(vmap(f)(x), want)

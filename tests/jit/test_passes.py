@@ -47,6 +47,7 @@ CASES = {
     "product_minus": (lambda x, y: (-np.exp(x)) @ y, C.T, A),
     "sum_minus": (lambda x: np.sum(-np.exp(x), axis=0), A),
     "over_ones": (lambda x: np.sum(np.exp(x), axis=1), COLUMN),
+    "of_one": (lambda x: np.max(np.exp(x), axis=1), COLUMN),
     "by_inverse": (lambda x: x / 3.0, A),
     "by_known_inverse": (lambda x, y: 1.0 / y + x / y, A, np.abs(A) + 1),
     "number_last": (lambda x: 3.0 * x, A),

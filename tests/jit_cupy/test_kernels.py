@@ -11,6 +11,7 @@ import fgrad
 from fgrad.compiler.cupy import scalars
 from fgrad.compiler.cupy.clusters import fused
 from fgrad.compiler.cupy.kernels import Kernel
+from fgrad.compiler.cupy.places import Places
 from fgrad.compiler.program import Builder, Node, Program
 
 from ..cupy.array import ndarray
@@ -134,5 +135,5 @@ def test_large_sums_into_few_numbers_are_left_to_cupy():
     x = b.input(0, Node("input", (), None, (2000, 1000), np.dtype("d")))
     y = b.ufunc(np.tanh, b.ufunc(np.exp, x))
     total = b.reduce(np.add, y, (0, 1), False)
-    program = fused(Program([x], b.nodes, [total]), {x}, False)
+    program = fused(Program([x], b.nodes, [total]), Places([x]), False)
     assert [n.kind for n in program.nodes] == ["kernel", "reduce"]

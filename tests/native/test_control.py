@@ -129,6 +129,87 @@ def test_a_scan_with_something_else_in_it_stays_with_numpy():
     assert not kernels(g)
 
 
+@pytest.mark.parametrize("size", [3, 30])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_loop_of_numpys_calls_machine_code(size, reverse):
+    def f(c, d, xs):
+        def step(carry, x):
+            c, d = carry
+            h = np.tanh(c + x) * d + np.exp(-c * c)
+            s = np.sort(h)
+            return (s * 0.5 + np.cos(h) * c, d * 0.9 + s[0] * 0.1), (h * s, c, np.sum(s * h) + d)
+
+        return scan(step, (c, d), xs, reverse=reverse)
+
+    xs = normal(size), np.asarray(0.3), normal(5, size)
+    g = same(f, xs, ulp=64)
+    assert kernels(g)
+    assert left(g)["argsort"] == 1
+    assert "a loop that is not all machine code" in g.explain()
+    loss = lambda *xs: sum(np.sum(np.sin(y)) for y in fgrad.tree.leaves(f(*xs)))  # noqa: E731
+    same(value_and_grad(loss, (0, 1, 2)), xs, ulp=512)
+
+
+def test_a_loop_inside_of_a_loop_of_numpys():
+    def f(x, ys):
+        def outer(c, y):
+            c, zs = scan(lambda c, z: (np.sin(c + z), c * z), c, np.stack([y, y * 2, y - 1]))
+            return np.sort(c * 0.9 + np.exp(-y)), np.sum(zs, axis=0)
+
+        return scan(outer, x, ys)
+
+    xs = normal(15), normal(4, 15)
+    g = same(f, xs, ulp=64)
+    assert any(n.kind == "scan" for k in kernels(g) for n in k.members)
+    same(grad(lambda x, ys: np.sum(f(x, ys)[1]) + np.sum(f(x, ys)[0] ** 2)), xs, ulp=512)
+
+
+def test_other_loops_and_branches_of_numpys_call_machine_code():
+    def newton(a, b):
+        def step(state):
+            x, _ = state
+            r = np.sin(x) * 0.1 + a @ x - b
+            d = np.linalg.solve(a + np.diag(np.cos(x) * 0.1), r)
+            return x - d, d
+
+        return while_loop(lambda s: np.max(np.abs(s[1] * 2 - s[1])) > 1e-9, step, (b * 0, b))[0]
+
+    def branch(x):
+        def yes(x):
+            y = np.tanh(x) * x + np.exp(-x * x)
+            return np.sum(np.sort(y) * y + np.cos(y))
+
+        return cond(x[0] > 0, yes, lambda x: np.sum(x * x) * 0.5, x)
+
+    g = same(newton, (np.eye(20) * 3 + normal(20, 20) / 20, normal(20)), ulp=64)
+    assert kernels(g)
+    assert left(g)["linalg.solve"] == 1
+    g = same(branch, (np.ones(20),), (-np.ones(20),), ulp=16)
+    assert kernels(g)
+    same(grad(branch), (normal(20) ** 2,), (-np.ones(20),), ulp=64)
+
+
+def test_effects_in_a_loop_happen_once_and_in_order():
+    seen = []
+
+    def f(x, xs):
+        def step(c, x):
+            y = np.tanh(c + x) * x - np.exp(c)
+            fgrad.debug.callback(seen.append, np.sum(y))
+            return y * 0.5 + c * c, np.max(y)
+
+        return scan(step, x, xs)
+
+    x, xs = normal(12) * 0.1, normal(4, 12)
+    f(x, xs)
+    g = fgrad.jit(f, backend="native")
+    for _ in range(2):
+        g(x, xs)
+    assert len(seen) == 12
+    np.testing.assert_allclose(seen[8:], seen[:4], rtol=1e-13)
+    assert kernels(g)
+
+
 def test_derivatives_of_second_order_through_a_scan():
     def loss(w, xs):
         c, ys = scan(lambda c, x: (np.tanh(c * w + x), c), np.zeros(12), xs)

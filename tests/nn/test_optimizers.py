@@ -24,7 +24,7 @@ def test_a_step_goes_against_the_gradient():
     (w, b), state = step([np.array([1.0, 2.0]), 3.0], [np.array([10.0, -10.0]), 5.0])
     np.testing.assert_array_equal(w, [0.0, 3.0])
     assert b == 2.5
-    assert isinstance(b, float)
+    assert type(b) is float
     assert state == ()
     assert isinstance(sgd(0.1), Optimizer)
 

@@ -13,6 +13,7 @@ from threading import get_ident
 from typing import Any
 
 from ..program import Node, Program
+from .parts import is_joined
 
 #: Where places begin: at a multiple of so many bytes, as CuPy's own allocations do.
 ALIGNED = 512
@@ -41,7 +42,9 @@ class Arena:
 
 
 def made_by(node: Node) -> tuple[Node, ...]:
-    """The arrays that a step makes: a kernel's answers, or the node itself."""
+    """The arrays that a node makes: a kernel's answers, a loop's results, or the node itself."""
+    if node.kind == "steps":
+        return tuple(node.meta.results)
     return tuple(node.meta.made) if node.kind == "kernel" else (node,)
 
 
@@ -51,9 +54,14 @@ def roots_of(program: Program) -> dict[Node, frozenset[Node]]:
     for node in program.nodes:
         for made in made_by(node):
             roots[made] = frozenset((made,))
-        if node.kind in VIEWS or node.kind in ("call", "pick"):
+        if node.kind in (*VIEWS, "call", "pick") and not is_joined(node):
             roots[node] = roots[node].union(*(roots.get(x, frozenset((x,))) for x in node.ins))
     return roots
+
+
+def room_of(made: Node) -> int:
+    """The octets of a node's place."""
+    return -(-made.size * made.dtype.itemsize // ALIGNED) * ALIGNED
 
 
 def is_placed(made: Node) -> bool:
@@ -62,11 +70,11 @@ def is_placed(made: Node) -> bool:
         return False
     if made.kind == "cast" and made.ins[0].dtype.kind == "c" != made.dtype.kind:
         return False
-    return made.kind in WRITABLE
+    return made.kind in WRITABLE or is_joined(made)
 
 
-def plan(program: Program, placed: Callable[[Node], bool] = is_placed) -> Arena:
-    """Give each array that stays inside of the program a place."""
+def plan(program: Program, there: Callable[[Node], bool]) -> Arena:
+    """Give each array of the device that stays inside of the program a place."""
     out = Arena(roots=roots_of(program))
     for k, node in enumerate(program.nodes):
         for x in (*node.ins, *made_by(node)):
@@ -78,10 +86,10 @@ def plan(program: Program, placed: Callable[[Node], bool] = is_placed) -> Arena:
     for k, node in enumerate(program.nodes):
         taken = [t for t in taken if t[2] >= k]
         for made in made_by(node):
-            inside = node.kind == "kernel" or placed(made)
+            inside = is_placed(made) if node.kind not in ("kernel", "steps") else there(made)
             if made in leaving or not inside or not made.size:
                 continue
-            begin, size = 0, -(-made.size * made.dtype.itemsize // ALIGNED) * ALIGNED
+            begin, size = 0, room_of(made)
             for low, high, _ in sorted(taken):
                 if low - begin >= size:
                     break

@@ -14,8 +14,9 @@ import numpy as np
 
 from ..passes import has_effect
 from ..program import Node, Program
+from .arena import made_by
 from .kernels import Kernel
-from .meaning import is_there
+from .places import Places
 from .scalars import form
 
 #: A kernel has at most so many operations, and so many operands and answers.
@@ -29,7 +30,7 @@ class Groups:
 
     def __init__(self, program: Program) -> None:
         self.nodes = program.nodes
-        self.of = {node: k for k, node in enumerate(self.nodes)}
+        self.of = {x: k for k, node in enumerate(self.nodes) for x in (node, *made_by(node))}
         self.members = {k: [node] for k, node in enumerate(self.nodes)}
         self.after: dict[int, set[int]] = {k: set() for k in self.members}
         before = None
@@ -95,14 +96,14 @@ class Groups:
         return out
 
 
-def fused(program: Program, inputs: Collection[Node], exact: bool) -> Program:
+def fused(program: Program, there: Places, exact: bool) -> Program:
     """The program with kernels in place of clusters.
 
     Args:
-        inputs: the inputs that are on the device.
+        there: tells what is on the device.
         exact: each operation rounds by itself.
     """
-    able = {n for n in program.nodes if n.size and form(n) is not None and _arrays(n, inputs)}
+    able = {n for n in program.nodes if n.size and form(n) is not None and _arrays(n, there)}
     groups = Groups(program)
     for node in program.nodes:
         if node in able:
@@ -136,11 +137,9 @@ def fused(program: Program, inputs: Collection[Node], exact: bool) -> Program:
     return Program(program.inputs, _read(steps, leaving), program.outputs)
 
 
-def _arrays(node: Node, inputs: Collection[Node]) -> bool:
+def _arrays(node: Node, there: Places) -> bool:
     """Whether the arrays that a node reads are the device's, and there is one."""
-    return any(is_there(x, inputs) for x in node.ins) and all(
-        is_there(x, inputs) or not x.shape for x in node.ins
-    )
+    return any(map(there, node.ins)) and all(there(x) or not x.shape for x in node.ins)
 
 
 def _with_sums(
@@ -177,8 +176,7 @@ def _read(steps: list[Node], leaving: Collection[Node]) -> list[Node]:
     needed: set[Any] = {*leaving}
     out = []
     for step in reversed(steps):
-        made = step.meta.made if step.kind == "kernel" else (step,)
-        if has_effect(step) or any(m in needed for m in made):
+        if has_effect(step) or any(m in needed for m in made_by(step)):
             needed.update(step.ins)
             out.append(step)
     return out[::-1]

@@ -6,18 +6,25 @@ not become an array of the device. What the device computes is lowered as NumPy'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from inspect import isfunction as is_function
 from typing import Any
 
 import numpy as np
 
-from ...arrays import NATIVE, is_cupy, ndarray
+from ...arrays import is_cupy
+from ...control.bodies import Code
+from ...control.folds import SCAN
+from ...control.whiles import WHILE
 from ...core import Primitive
-from ...graph import Equation, Var
+from ...graph import Const, Equation, Graph, Var
 from ...libraries import implementation
 from ..lowering import constant, lower
-from ..program import Builder, Call, Held, Node
+from ..program import Builder, Call, Node
+from ..scans.scan import scan_nodes
+from .formulas import formula_of
+from .presence import Unsure, carried, flags_of, present, steady
 
 
 def _positive(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node:
@@ -58,20 +65,104 @@ class Placed(Call):
         self.key = self.key, id(run)
 
 
-def class_of(e: Equation, there: Collection[Var], cls: type) -> type | None:
-    """The class of the device's arrays, if an operation has one among its operands."""
-    found = any(
-        a in there if isinstance(a, Var) else type(a.value) not in NATIVE and is_cupy(a.value)
-        for a in e.operands
-    )
-    return cls if found else None
+@dataclass(frozen=True)
+class Device:
+    """What equations are lowered for.
+
+    Attributes:
+        cls: the class of the device's arrays.
+        loops: whether loops of known length are nodes with a body.
+        compiled: ``compiled(graph, flags)``, a graph that runs as compiled code, of inputs that
+            are on the device where the flags say so.
+    """
+
+    cls: type
+    loops: bool
+    compiled: Callable[[Code, Sequence[bool]], Code]
+
+
+def nodes_of(
+    b: Builder, e: Equation, ins: tuple[Node, ...], there: Collection[Var], device: Device
+) -> tuple[Node, ...]:
+    """The nodes of an equation's answers; of one that runs graphs, of these too."""
+    flags = flags_of(e.operands, there)
+    if not any(flags):
+        return lowered(b, e, ins, there, device.cls)
+    if e.primitive is SCAN and device.loops:
+        nodes = _loop(b, e, ins, flags, device)
+        if nodes is not None:
+            return nodes
+    if any(type(g) is Code for g in e.params.values()):
+        e = replace(e, params=_with_bodies(e, flags, device))
+    graph = formula_of(e.primitive, e.params, ins)
+    nodes = _inlined(b, graph, ins, flags, device) if graph is not None else None
+    wanted = [(v.aval.shape, v.aval.dtype) for v in e.outputs]
+    if nodes is not None and [(y.shape, y.dtype) for y in nodes] == wanted:
+        return nodes
+    return lowered(b, e, ins, there, device.cls)
+
+
+def _loop(
+    b: Builder, e: Equation, ins: tuple[Node, ...], flags: Sequence[bool], device: Device
+) -> tuple[Node, ...] | None:
+    """The results of a loop of known length, if it can be told where its values are."""
+    body, front = e.params["body"], 0 if e.params["start"] is None else 1
+    try:
+        there, _ = carried(body, front, e.params["carries"], flags)
+    except Unsure:
+        return None
+
+    def within(b: Builder, e: Equation, ins: tuple[Node, ...]) -> tuple[Node, ...]:
+        return nodes_of(b, e, ins, there, device)
+
+    return scan_nodes(b, e, ins, within)
+
+
+def _with_bodies(e: Equation, flags: list[bool], device: Device) -> dict[str, Any]:
+    """The params, with compiled graphs where it can be told where their values are."""
+    params = dict(e.params)
+    try:
+        if e.primitive is WHILE:
+            steady(params, flags)
+        elif e.primitive is SCAN:
+            c, front = params["carries"], 0 if params["start"] is None else 1
+            if carried(params["body"], front, c, flags)[1][:c] != flags[:c]:
+                return params
+            flags = [False] * front + flags
+        else:  # the first operand chooses
+            flags = flags[1:]
+        found = {k: device.compiled(g, flags) for k, g in params.items() if type(g) is Code}
+    except Unsure:
+        return params
+    return {**params, **found}
+
+
+def _inlined(
+    b: Builder, graph: Graph, ins: Sequence[Node], flags: Sequence[bool], device: Device
+) -> tuple[Node, ...] | None:
+    """The results of a graph, made here."""
+    try:
+        there, outs = present(graph, flags)
+    except Unsure:
+        return None
+    if not all(outs):
+        return None
+    env = dict(zip(graph.inputs, ins, strict=True))
+
+    def read(a: Var | Const) -> Node:
+        return env[a] if isinstance(a, Var) else constant(b, a.value, True)
+
+    for e in graph.equations:
+        nodes = nodes_of(b, e, tuple(map(read, e.operands)), there, device)
+        env.update(zip(e.outputs, nodes, strict=True))
+    return tuple(map(read, graph.outputs))
 
 
 def lowered(
     b: Builder, e: Equation, ins: tuple[Node, ...], there: Collection[Var], cls: type
 ) -> tuple[Node, ...]:
     """The nodes of an equation's answers."""
-    p, own = e.primitive, class_of(e, there, cls)
+    p, own = e.primitive, cls if any(flags_of(e.operands, there)) else None
     on_device = all(v in there for v in e.outputs)
     if own is not None and on_device and not p.several and not p.effect:
         form = FORMS.get((p.impl.__module__, p.impl.__qualname__)) if is_function(p.impl) else None
@@ -98,16 +189,3 @@ def placed_constant(b: Builder, value: Any, alone: bool, number: Any = None) -> 
         return b.literal(value)
     node = b.literal(number)
     return b.broadcast(node, value.shape) if value.shape else node
-
-
-def is_there(x: Node, inputs: Collection[Node]) -> bool:
-    """Whether a node's array is on the device; ``inputs`` are those of the inputs that are."""
-    if x.kind == "input":
-        return x in inputs
-    if x.kind == "literal":
-        return isinstance(x.meta, Held) and not isinstance(x.meta.value, ndarray)
-    if x.kind == "call":
-        return all(x.meta.there)
-    if x.kind == "pick":
-        return bool(x.ins[0].meta.there[x.meta])
-    return True

@@ -2,50 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...arrays import library, ndarray
+from ...arrays import is_a, library, ndarray
 from ...libraries import implementation
 from ..program import Held, Node, Program
 from ..scope import Scope
 from ..spelling import spelled
 from .arena import plan
-from .meaning import is_there
+from .parts import is_joined
+from .places import Places
 
 
 class DevicePrinter:
-    """Prints one program.
+    """Prints one program, or the body of a loop.
 
     Args:
         inputs: the names of the program's inputs.
-        there: the inputs that are on the device.
+        there: tells what is on the device.
         cls: the class of the device's arrays.
+        fuse: puts kernels into a program.
+        outer: for a body, what prints the program around it.
+        base: where its places begin in the arena.
+        targets: names of places that nodes are written into.
 
     Attributes:
         lines: the statements.
         buffers, views: the names of places in the arena, and of arrays seen in other shapes, by
             what makes them.
-        blocks, below: as for NumPy; there are none.
+        blocks: as for NumPy; there are none.
+        below: so much more of the arena is for the bodies of loops.
     """
 
     def __init__(
-        self, program: Program, scope: Scope, inputs: Sequence[str], there: Collection[Node],
-        cls: type,
+        self, program: Program, scope: Scope, inputs: Sequence[str], there: Places, cls: type,
+        fuse: Callable[[Program, Places], Program], outer: DevicePrinter | None = None,
+        base: int = 0, targets: dict[Node, str] | None = None,
     ) -> None:  # fmt: skip
-        self.program, self.scope, self.cls, self.there = program, scope, cls, there
-        self.library = library(cls)
-        self.plan = plan(program)
+        self.scope, self.cls, self.there, self.fuse = scope, cls, there, fuse
+        self.library, self.base, self.targets = library(cls), base, targets or {}
+        self.program = program = fuse(program, there)
+        self.plan = plan(program, there)
         self.name = dict(zip(program.inputs, inputs, strict=True))
         self.lines: list[str] = []
-        self.buffers: dict[tuple[Any, ...], str] = {}
         self.views: dict[str, str] = {}
         self.blocks: list[str] = []
         self.below = 0
-        self._taken = set(inputs)
-        self._arrays: dict[Any, str] = {}
+        self.buffers: dict[tuple[Any, ...], str] = {} if outer is None else outer.buffers
+        self._taken: set[str] = set(inputs) if outer is None else outer._taken
+        self._arrays: dict[Any, str] = {} if outer is None else outer._arrays
         for node in program.nodes:
             PRINTERS[node.kind](self, node)
 
@@ -61,13 +69,13 @@ class DevicePrinter:
                 return self.scope.number(x.number)
             return self.scope.bind(x.meta.value, "c")
         name = self.name[x]
-        if is_there(x, self.there) or x.weak or x.shape:
+        if self.there(x) or x.weak or x.shape:
             return name
         return f"{self.scope.bind(number_of, 'number_of')}({name})"
 
     def array(self, x: Node) -> str:
         """The expression of an operand as one of the device's arrays."""
-        if is_there(x, self.there) and x.kind != "literal":
+        if self.there(x) and x.kind != "literal":
             return self.name[x]
         if x.number is None:
             return self.read(x) if x.kind == "literal" or x.shape else self._moved(x)
@@ -85,19 +93,35 @@ class DevicePrinter:
     def new(self, node: Node) -> str:
         """A name for a value that is computed anew."""
         stem = node.name or "t"
-        name = f"{stem}{len(self._taken)}" if stem == "t" or stem in self._taken else stem
+        fresh = stem != "t" and stem not in self._taken
+        self.name[node] = name = stem if fresh else self.unused(stem)
         self._taken.add(name)
-        self.name[node] = name
         return name
+
+    def unused(self, stem: str) -> str:
+        """A name that nothing has, which begins so."""
+        name = f"{stem}{len(self._taken)}"
+        self._taken.add(name)
+        return name
+
+    def buffer(self, offset: int, shape: tuple[int, ...], dtype: Any) -> str:
+        """The name of a place in the arena."""
+        return self.buffers.setdefault((offset, shape, dtype), f"b{len(self.buffers)}")
 
     def place(self, node: Node) -> str | None:
         """The name of the place where a node is to be written, if it has one."""
         offset = self.plan.offset.get(node)
-        if offset is None:
+        if node in self.targets:
+            self.name[node] = self.targets[node]
+        elif offset is not None:
+            self.name[node] = self.buffer(self.base + offset, node.shape, node.dtype)
+        else:
             return None
-        key = offset, node.shape, node.dtype
-        self.name[node] = self.buffers.setdefault(key, f"b{len(self.buffers)}")
         return self.name[node]
+
+    def written(self, node: Node) -> str:
+        """The name of where a result is to be written: its place, or a new array."""
+        return self.place(node) or self._empty(node)
 
     def assign(self, node: Node, call: str, out: str = "out=") -> None:
         """``call`` with its last parenthesis open: into the node's place, or into a new array."""
@@ -110,7 +134,7 @@ class DevicePrinter:
     # ------------------------------------------------------------------ nodes
     def ufunc(self, node: Node) -> None:
         args = [self.read(x) for x in node.ins]
-        if not any(is_there(x, self.there) for x in node.ins):  # all turned out to be numbers
+        if not any(map(self.there, node.ins)):  # all turned out to be numbers
             k = next((k for k, x in enumerate(node.ins) if not x.weak), 0)
             args[k] = self.array(node.ins[k])
         self.assign(node, f"{self.function(node.meta)}({', '.join(args)}")
@@ -177,22 +201,26 @@ class DevicePrinter:
         self.lines.append(f"{self.function(np.add)}({part}, {self.read(y)}, {part})")
 
     def _part(self, expression: str) -> str:
-        name = f"p{len(self._taken)}"
-        self._taken.add(name)
+        name = self.unused("p")
         self.lines.append(f"{name} = {expression}")
         return name
 
     def call(self, node: Node) -> None:
         p, params = node.meta.primitive, node.meta.params
-        there = any(is_there(x, self.there) for x in node.ins)
-        args = [self.read(x) if there else self._plain(x) for x in node.ins]
+        if is_joined(node):
+            join = self.function(np.concatenate)
+            self.assign(node, f"{join}(({', '.join(map(self.array, node.ins))}), -1")
+            return
+        there = any(map(self.there, node.ins))
+        args = [self.read(x) if there else self.plain(x) for x in node.ins]
         if params:
             args.append(f"**{self.scope.bind(params, 'params')}")
         stem = "".join(c if c.isalnum() and c.isascii() else "_" for c in p.name)
         name = self.scope.bind(node.meta.run, f"call_{stem}")
         self.lines.append(f"{self.new(node)} = {name}({', '.join(args)})")
 
-    def _plain(self, x: Node) -> str:
+    def plain(self, x: Node) -> str:
+        """The expression of a value as it is."""
         return self.read(x) if x.kind == "literal" else self.name[x]
 
     def kernel(self, node: Node) -> None:
@@ -208,7 +236,7 @@ class DevicePrinter:
         elif len(kernel.made) == 1:
             self.assign(kernel.made[0], f"{run}({args}", "")
         else:
-            outs = ", ".join(self.place(y) or self._empty(y) for y in kernel.made)
+            outs = ", ".join(map(self.written, kernel.made))
             self.lines.append(f"{run}({args}, {outs})")
 
     def _empty(self, node: Node) -> str:
@@ -227,6 +255,9 @@ class DevicePrinter:
             return f"{self.read(y)}.copy()" if isinstance(y.meta, Held) else self.read(y)
         name, roots = self.name[y], self.plan.roots[y]
         shared = any(roots & self.plan.roots.get(z, frozenset()) for z in others)
+        if y.kind == "pick" and y.ins[0].kind == "steps":  # a loop's results are new
+            new = self.there(y) and not shared
+            return name if new else f"{self.scope.bind(fresh, 'fresh')}({name})"
         while y.kind in ("transpose", "reshape", "index"):  # a view of what is new is new
             y = y.ins[0]
         if y.kind in ("call", "pick") and not shared and self.name[y] == name:
@@ -248,7 +279,7 @@ def number_of(x: Any) -> Any:
 
 def fresh(x: Any) -> Any:
     """A copy of an array; a number as it is."""
-    return x.copy() if hasattr(x, "shape") and not isinstance(x, np.generic) else x
+    return x.copy() if hasattr(x, "shape") and not is_a(x, np.generic) else x
 
 
 def own(x: Any, *operands: Any) -> Any:

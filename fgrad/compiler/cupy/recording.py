@@ -18,16 +18,13 @@ from ...errors import ArgumentError, DtypeError, NoRuleError, TracerConversionEr
 from ...graph import Const, Equation, Var
 from ..lowering import uniform
 from ..recording import OuterValue, Path, PathTracer
+from .formulas import IN_FORMULAS
 
 #: What may be raised because a value is recorded, and would not be without.
 REFUSALS = (TracerConversionError, DtypeError, NoRuleError, ArgumentError)
 
 #: A constant of so many bytes is looked at, once, to see whether it is one number throughout.
 LOOKED_AT = 1 << 20
-
-#: Operations of these modules have rows done in turn by the host's processor, and for all other
-#: arrays the plain formula: which is recorded in their place.
-IN_FORMULAS = frozenset({"fgrad_nn.label_entropy", "fgrad_nn.softmaxes"})
 
 
 class DevicePath(Path):

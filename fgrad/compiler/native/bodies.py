@@ -15,7 +15,7 @@ import numpy as np
 from ..program import Held, Node
 from . import nests, places
 from .engine import NativeRefused
-from .groups import ELEMENTWISE, SUMS, VIEWS, Group, Grouping
+from .groups import VIEWS, Group, Grouping, is_elementwise, is_looped, reduction
 from .loops import Operand, Writer, const, type_of
 from .nests import Functions, Nest
 from .places import SMALL, Arena, Memory, Root, Scalars, Storage
@@ -23,6 +23,8 @@ from .scalars import cast
 
 #: What lowers a node by its kind, or a call by its primitive's name.
 Rules = Mapping[str, Callable[["Body", Node], None]]
+#: The pointer to the number of what is wrong, which is 0 for nothing, and to the index that is.
+FAULT = "fault"
 
 
 class State:
@@ -33,6 +35,7 @@ class State:
         w: the statements of the function that calls them.
         arena: the workspace.
         held: where captured arrays are, by their identity.
+        checked: axis and length of each axis that is read by index, from the place 1 on.
         swapped: its pointers that are variables, and their types.
     """
 
@@ -41,6 +44,8 @@ class State:
         self.rules = rules
         self.swapped: dict[str, str] = {}
         self.held: dict[int, Memory] = {}
+        self.checked: list[tuple[int, int]] = []
+        self.fault = Memory(Root(True), FAULT, "i64", (2,), (1,))
 
 
 class Body:
@@ -78,10 +83,12 @@ class Body:
         """Lower all nodes, and bring the results where they are wanted."""
         for now, group in enumerate(self.grouping.groups):
             self.now = now
+            if not group.members:
+                continue
             if group.loops:
                 self._nest(group)
             else:
-                self._single(group.members[0])
+                self._single(group.members[-1])
             for root in [r for r, end in self._expiry.items() if end <= self.now]:
                 self._free(root)
         for node, place in self.wanted:
@@ -175,7 +182,7 @@ class Body:
     def spilled(self, x: Scalars) -> Memory:
         """Scalars put into memory, each once; what repeats them has strides of zero."""
         every = x.values
-        once = every[tuple(slice(0, 1) if s == 0 else slice(None) for s in every.strides)]
+        once = every[(*(slice(0, 1) if s == 0 else slice(None) for s in every.strides), ...)]
         place = self.take(once.shape, x.type)
         for index, value in np.ndenumerate(once):
             self.w.store(place.at(index), value)
@@ -229,21 +236,27 @@ class Body:
         operands = {
             x: self.operand(x) for node in group.members for x in node.ins if x not in inside
         }
-        sums = {y: self.place_for(y) for y in group.members if y.kind in SUMS}
+        sums = {y: self.place_for(y) for y in group.members if not is_elementwise(y)}
         outside = self.grouping.outside
         results = {y: self.place_for(y) for y in group.members if y in outside and y not in sums}
         nest = Nest()
         nests.clustered(nest, group.members, group.shape, operands, results, sums)
         self.call(nest)
+        for y, place in sums.items():
+            found = reduction(y)
+            if found is not None and found.over > 1:
+                nest = Nest()
+                nests.divide(nest, place, found.over)
+                self.call(nest)
 
     def _single(self, node: Node) -> None:
-        if node.kind in ELEMENTWISE:
+        if is_elementwise(node):
             xs: list[Any] = [np.broadcast_to(self.scalars(x), node.shape) for x in node.ins]
             out = np.empty(node.shape, object)
             for index in np.ndindex(*node.shape):
                 out[index] = nests.element(self.w, node, [x[index] for x in xs])
             self.set(node, out)
-        elif node.kind in SUMS:
+        elif reduction(node) is not None:
             self.set(node, self._gathered(node))
         else:
             name = node.meta.primitive.name if node.kind == "call" else node.kind
@@ -252,11 +265,11 @@ class Body:
     def _gathered(self, node: Node) -> Any:
         """A reduction of a few scalars."""
         columns = [self.scalars(x) for x in node.ins]
-        shape = node.ins[0].shape
-        axes = node.meta[1] if node.kind == "reduce" else tuple(range(len(shape)))
+        shape, found = node.ins[0].shape, reduction(node)
+        assert found is not None
         parts: dict[tuple[int, ...], list[list[Operand]]] = {}
         for index in np.ndindex(*shape):
-            rest = tuple(i for k, i in enumerate(index) if k not in axes)
+            rest = tuple(i for k, i in enumerate(index) if k not in found.axes)
             parts.setdefault(rest, []).append([x[index] for x in columns])
         flat = [nests.gathered(self.w, node, part) for part in parts.values()]
         out = np.empty(len(flat), object)
@@ -316,7 +329,7 @@ def _parts(
 ) -> dict[Node, Part]:
     """Values that are made where they are joined, and never read elsewhere."""
     out: dict[Node, Part] = {}
-    made = {node for node in nodes if node.kind in ELEMENTWISE | {"reduce", "dot", "matmul"}}
+    made = {node for node in nodes if is_looped(node) or node.kind in ("dot", "matmul")}
     for node in nodes:
         if is_join(node):
             for x, part in joined(node):

@@ -33,11 +33,16 @@ from .loops import (
     statements,
 )
 
-TYPES = {"f64": "double", "f32": "float", "i64": "int64_t", "i32": "int32_t", "i1": "bool"}
+TYPES = {
+    "f64": "double", "f32": "float", "i64": "int64_t", "i32": "int32_t", "i16": "int16_t",
+    "i8": "int8_t", "u64": "uint64_t", "u32": "uint32_t", "u16": "uint16_t", "u8": "uint8_t",
+    "i1": "bool",
+}  # fmt: skip
 
 _INFIX = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<",
-    "le": "<=", "gt": ">", "ge": ">=", "and": "&", "or": "|", "xor": "^",
+    "le": "<=", "gt": ">", "ge": ">=", "and": "&", "or": "|", "xor": "^", "shl": "<<",
+    "shr": ">>", "rem": "%",
 }  # fmt: skip
 _CALLED = {
     "abs": "fabs", "sqrt": "sqrt", "max": "maximum", "min": "minimum", "maxnum": "fmax",
@@ -177,6 +182,8 @@ class _Printer:
             value = f"({TYPES[s.out.type]}){xs[0]}"
         elif s.op in ("neg", "not"):
             value = f"{'-' if s.op == 'neg' else '!'}{xs[0]}"
+        elif s.op == "rem" and s.out.type[0] == "f":
+            value = f"fmod{'f' if s.out.type == 'f32' else ''}({xs[0]}, {xs[1]})"
         elif s.op in _INFIX:
             value = f"{xs[0]} {_INFIX[s.op]} {xs[1]}"
         else:

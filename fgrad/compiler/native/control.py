@@ -262,6 +262,10 @@ def _while(body: Body, node: Node) -> None:
         known = dict(zip(step.inputs, [*(x.before() for x in carries), *consts], strict=True))
         wanted = [(y, x.after()) for y, x in zip(step.outputs, carries, strict=True)]
         _run(body, step, known, wanted, carries)
+    if body.state.checked:  # what was read by a wrong index may hold for ever
+        with w.inside(asked):
+            good = w.let("eq", w.load(body.state.fault.at((0,))), const(0, "i64"), type="i1")
+            holds = w.let("and", holds, good)
     w.emit(While(asked, holds, done))
     for carry in carries:
         carry.end()

@@ -11,7 +11,7 @@ from ..program import Program
 from . import c, engine
 from .engine import NativeRefused
 from .kernels import Kernel
-from .regions import divided, reasons_in_words
+from .regions import Again, divided, reasons_in_words
 
 
 @dataclass
@@ -59,24 +59,25 @@ def said(made: Sequence[Generated]) -> list[str]:
     return lines
 
 
-def generate(program: Program, exact: bool) -> Generated:
+def generate(program: Program, options: Options, again: Again) -> Generated:
     """Compile what can be compiled.
 
     Args:
         program: simplified with `native_options`.
-        exact: only what gives NumPy's bits.
+        options: those; without ``reassociate``, only what gives NumPy's bits.
+        again: makes the bodies of loops and branches anew, where these stay with NumPy.
     """
     why = engine.available()
     if why is not None:
         return Generated(program, reasons={why: len(program.nodes)})
-    regions = divided(program, exact)
+    regions = divided(program, not options.reassociate, numpy_options(options), again)
     reasons = reasons_in_words(regions.reasons)
     try:
         for kernel in regions.kernels:
             kernel.compile()
     except NativeRefused as error:
         return Generated(program, reasons={str(error): len(program.nodes)})
-    return Generated(regions.program, regions.kernels, reasons)
+    return Generated(regions.program, [*regions.kernels, *regions.made], reasons)
 
 
 def available() -> str | None:

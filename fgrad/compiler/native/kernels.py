@@ -15,11 +15,11 @@ import numpy as np
 
 from ..program import Held, Node
 from . import engine, entry, llvm
-from .bodies import Body, State
+from .bodies import FAULT, Body, State
 from .control import RULES
 from .engine import NativeRefused
 from .groups import VIEWS
-from .loops import DTYPES, For, Function, Module, While, type_of
+from .loops import DTYPES, For, Function, Module, Store, While, const, type_of
 from .places import Memory, Root, c_strides, f_strides
 
 #: Statements that run in a microsecond, about: vectors of eight, four a nanosecond.
@@ -45,6 +45,7 @@ class Kernel:
         function: takes arrays, results, the arrays of numbers, and the workspace.
         seconds: what compiling took.
         loops: the module, for reading.
+        checked: axes and lengths of the axes that it reads by index.
     """
 
     members: list[Node]
@@ -60,6 +61,7 @@ class Kernel:
     seconds: float = 0.0
     cached: bool = False
     loops: Module = field(default_factory=Module)
+    checked: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def operations(self) -> int:
@@ -95,6 +97,11 @@ class Kernel:
         body.run()
         body.end()
         self.nbytes = state.arena.nbytes
+        self.checked = state.checked
+        if self.checked:
+            pointers.append((FAULT, "i64"))
+            self.parameters.append(entry.Array(DTYPES["i64"], (2,), None, True))
+            state.w.body.insert(0, Store(state.fault.at((0,)), const(0, "i64")))
         if self.nbytes:
             pointers.append(("ws", "f64"))
             self.parameters.append(entry.Array(np.dtype(np.uint8), (self.nbytes,), None, True))
@@ -157,16 +164,28 @@ class Kernel:
         args = [printer.read(outside[x]) for x in self.arrays]
         args += [printer.written(y) for y in self.made if y.shape]
         args += numbers.values()
+        fault = ""
+        if self.checked:
+            fault = printer.scratch(("fault",), (2,), DTYPES["i64"])
+            args.append(fault)
         if self.nbytes:
             shape = (self.nbytes,)
             args.append(printer.scratch(("space", self.nbytes), shape, np.dtype(np.uint8)))
         given = ", ".join(args)
         run, again = scope.bind(self.function, "native"), scope.bind(self.again, "again")
         lines.append(f"{run}({given}) or {again}({given})")
+        if fault:
+            lines.append(f"if {fault}[0]: {scope.bind(self.refuse, 'refuse')}({fault})")
         for y, made in zip(self.results, self.made, strict=True):
             if not y.shape:
                 t, k = self.slots[y]
                 lines.append(f"{printer.new(made)} = {numbers[t]}[{k}]")
+
+    def refuse(self, fault: Any) -> None:
+        """Raise what NumPy raises for an index that is out of bounds."""
+        number, index = map(int, fault)
+        axis, n = self.checked[number - 1]
+        raise IndexError(f"index {index} is out of bounds for axis {axis} with size {n}")
 
     def again(self, *args: Any) -> None:
         """Run with copies of the arrays that aren't as the machine code wants them."""

@@ -30,17 +30,22 @@ from .loops import (
     Swap,
     Variable,
     While,
+    kind_of,
     number_of,
     statements,
 )
 from .vectors.functions import ARITY
 from .vectors.text import float_literal
 
-TYPES = {"f64": "double", "f32": "float", "i64": "i64", "i32": "i32", "i1": "i1"}
+#: The language has one type for integers with and without a sign; its operations tell.
+TYPES = {
+    "f64": "double", "f32": "float", "i64": "i64", "i32": "i32", "i16": "i16", "i8": "i8",
+    "u64": "i64", "u32": "i32", "u16": "i16", "u8": "i8", "i1": "i1",
+}  # fmt: skip
 #: The same in memory: a bool is a byte there.
 STORED = {**TYPES, "i1": "i8"}
 
-_FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+_FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul"}
 _LOOSE = {"add": "reassoc contract ", "mul": "contract "}
 _INTRINSICS = {
     "abs": "fabs", "sqrt": "sqrt", "max": "maximum", "min": "minimum", "maxnum": "maxnum",
@@ -49,10 +54,15 @@ _INTRINSICS = {
 }  # fmt: skip
 _COMPARED = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
 _WHOLE = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
-_TRUTHS = {**_WHOLE, "lt": "ult", "le": "ule", "gt": "ugt", "ge": "uge"}
-_OF_INTEGERS = {"max": "smax", "min": "smin"}
-#: Casts by the kinds of both types: float, integer, truth value.
-_CASTS = {"if": "sitofp", "bf": "uitofp", "bi": "zext"}
+_UNSIGNED = {**_WHOLE, "lt": "ult", "le": "ule", "gt": "ugt", "ge": "uge"}
+_ORDER = {"max", "min"}
+#: What is another instruction for integers with a sign, without, and for floats.
+_VERBS = {
+    "div": {"f": "fdiv", "i": "sdiv", "u": "udiv"}, "rem": {"f": "frem", "i": "srem", "u": "urem"},
+    "shr": {"i": "ashr", "u": "lshr"},
+}  # fmt: skip
+#: Casts between floats and the rest, by the kinds of both types.
+_CASTS = {"if": "sitofp", "uf": "uitofp", "bf": "uitofp", "fi": "fptosi", "fu": "fptoui"}
 
 
 #: Loops of fewer steps don't end with steps of one element each, but with one that is masked.
@@ -174,7 +184,7 @@ class _Printer:
     def let(self, s: Let) -> None:
         """An operation."""
         op, args, t = s.op, s.args, s.args[0].type
-        kind = "f" if t[0] == "f" else "b" if t == "i1" else "i"
+        kind = kind_of(t)
         xs, out = [self.read(x) for x in args], f"%{s.out.name}"
         if op == "select":
             u = TYPES[s.out.type]
@@ -183,8 +193,9 @@ class _Printer:
             self.line(f"{out} = {self._cast(t, s.out.type)} {TYPES[t]} {xs[0]} to "
                       f"{TYPES[s.out.type]}")  # fmt: skip
         elif op in _COMPARED:
-            verb = {"f": f"fcmp {_COMPARED[op]}", "i": f"icmp {_WHOLE[op]}",
-                    "b": f"icmp {_TRUTHS[op]}"}[kind]  # fmt: skip
+            verb = f"fcmp {_COMPARED[op]}" if kind == "f" else (
+                f"icmp {(_WHOLE if kind == 'i' else _UNSIGNED)[op]}"
+            )  # fmt: skip
             self.line(f"{out} = {verb} {TYPES[t]} {xs[0]}, {xs[1]}")
         elif op == "not":
             self.line(f"{out} = xor i1 {xs[0]}, true")
@@ -195,8 +206,10 @@ class _Printer:
         elif kind == "f" and op in _FLOATS:
             loose = _LOOSE.get(op, "") if s.loose else ""
             self.line(f"{out} = {_FLOATS[op]} {loose}{TYPES[t]} {xs[0]}, {xs[1]}")
-        elif (kind == "f" and op in _INTRINSICS) or op in _OF_INTEGERS:
-            name = (_INTRINSICS if kind == "f" else _OF_INTEGERS)[op]
+        elif op in _VERBS:
+            self.line(f"{out} = {_VERBS[op][kind]} {TYPES[t]} {xs[0]}, {xs[1]}")
+        elif (kind == "f" and op in _INTRINSICS) or op in _ORDER:
+            name = _INTRINSICS[op] if kind == "f" else f"{'s' if kind == 'i' else 'u'}{op}"
             self.line(f"{out} = call {self._intrinsic(name, t, xs)}")
         elif op in ARITY:
             ins = ", ".join(f"{TYPES[t]} {x}" for x in xs)
@@ -206,16 +219,21 @@ class _Printer:
 
     def _intrinsic(self, name: str, t: str, xs: Sequence[str]) -> str:
         ins = ", ".join([TYPES[t]] * len(xs))
-        self.intrinsics.add(f"declare {TYPES[t]} @llvm.{name}.{t}({ins})")
-        return f"{TYPES[t]} @llvm.{name}.{t}({', '.join(f'{TYPES[t]} {x}' for x in xs)})"
+        name = f"@llvm.{name}.{t if t[0] == 'f' else TYPES[t]}"
+        self.intrinsics.add(f"declare {TYPES[t]} {name}({ins})")
+        return f"{TYPES[t]} {name}({', '.join(f'{TYPES[t]} {x}' for x in xs)})"
 
     @staticmethod
     def _cast(before: str, after: str) -> str:
-        kinds = "".join("f" if t[0] == "f" else "b" if t == "i1" else "i" for t in (before, after))
+        kinds = kind_of(before) + kind_of(after)
         if kinds in _CASTS:
             return _CASTS[kinds]
-        wider = int(after[1:]) > int(before[1:])
-        return {"ff": ("fptrunc", "fpext"), "ii": ("trunc", "sext")}[kinds][wider]
+        more = int(after[1:]) - int(before[1:])
+        if kinds == "ff":
+            return "fpext" if more > 0 else "fptrunc"
+        if not more:
+            return "bitcast"
+        return "trunc" if more < 0 else "sext" if kinds[0] == "i" else "zext"
 
     def load(self, s: Load) -> None:
         """A value from memory."""

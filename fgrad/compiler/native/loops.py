@@ -1,6 +1,6 @@
 """Loops: what machine code is printed from; scalars, places in memory, and loops around them.
 
-A module is a few functions of straight statements. Values have one of five types and are given
+A module is a few functions of straight statements. Values have a type of `DTYPES` and are given
 once; variables may be set again, and carry sums and what loops hand on. A place is a base pointer,
 an offset and a stride for each loop's counter, all in elements: every address is affine. There is
 nothing else, so that two printers of a page each can say all of it.
@@ -21,8 +21,19 @@ DTYPES: dict[str, Any] = {
     "f32": np.dtype(np.float32),
     "i64": np.dtype(np.int64),
     "i32": np.dtype(np.int32),
+    "i16": np.dtype(np.int16),
+    "i8": np.dtype(np.int8),
+    "u64": np.dtype(np.uint64),
+    "u32": np.dtype(np.uint32),
+    "u16": np.dtype(np.uint16),
+    "u8": np.dtype(np.uint8),
     "i1": np.dtype(np.bool_),
 }
+
+
+def kind_of(type: str) -> str:
+    """The kind of a type: "f" for floats, "i" and "u" for integers, "b" for truth values."""
+    return "b" if type == "i1" else type[0]
 
 
 def type_of(dtype: Any) -> str | None:
@@ -81,7 +92,10 @@ class Variable:
 
 @dataclass(frozen=True)
 class Place:
-    """An element in memory: ``base[offset + sum(stride * counter)]``."""
+    """An element in memory: ``base[offset + sum(stride * counter)]``.
+
+    A counter is a loop's, or a value of the type ``i64``.
+    """
 
     base: str
     type: str

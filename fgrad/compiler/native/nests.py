@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..program import Node
+from .groups import SAME, reduction
 from .loops import (
+    DTYPES,
     Call,
+    Const,
     Function,
     Operand,
     Place,
@@ -23,6 +26,7 @@ from .loops import (
     Variable,
     Writer,
     const,
+    kind_of,
     type_of,
 )
 from .places import Memory, Root, Storage
@@ -222,9 +226,10 @@ def clustered(
     table = [spread(x, shape) for x in arrays] + [spread(x, shape) for x in results.values()]
     table += [_of_sum(y, x) for y, x in sums.items()]
     extents, table = collapsed(*ordered(shape, table))
+    op = {y: _op(y) for y in sums}
     whole = [y for y, s in zip(sums, table[len(arrays) + len(results) :], strict=True)
              if not any(s)]  # fmt: skip
-    if whole:
+    if whole and "mul" not in op.values():  # whose parts may overflow where the whole doesn't
         extents, table = parted(extents, table)
     rows = iter(table)
     steps = {id(x): next(rows) for x in arrays}
@@ -235,10 +240,10 @@ def clustered(
     alone = {y for y in sums if not over[y][-1]}
     grown = {y for y in sums if y not in alone or any(s == 0 for s in over[y][:-1])}
     for y in (y for y in sums if y in grown):
-        _fill(nest, totals[y], const(START[_kind(y)], totals[y].type))
+        _fill(nest, totals[y], start(op[y], totals[y].type))
     loops = Loops(w, extents[:-1])
     outer = list(loops.counters)
-    variables = {y: w.variable(const(START[_kind(y)], totals[y].type)) for y in sums if y in alone}
+    variables = {y: w.variable(start(op[y], totals[y].type)) for y in sums if y in alone}
     loops.enter(extents[-1])
     values: dict[Node, Operand] = {}
 
@@ -264,7 +269,7 @@ def clustered(
         place = at(totals[y], over[y][:-1], outer)
         value: Operand = w.get(variable)
         if y in grown:
-            value = w.let(_kind(y), w.load(place), value, loose=_kind(y) == "add")
+            value = w.let(op[y], w.load(place), value, loose=op[y] == "add")
         w.store(place, value)
     loops.end()
 
@@ -275,19 +280,33 @@ def element(w: Writer, node: Node, xs: list[Operand]) -> Operand:
         return apply(w, node, xs)
     t = type_of(node.dtype)
     assert t is not None
-    if node.kind == "cast":
+    if node.kind == "cast" or (node.kind == "call" and node.meta.primitive.name in SAME):
         return cast(w, xs[0], t)
     test, yes, no = xs
     return w.let("select", cast(w, test, "i1"), cast(w, yes, t), cast(w, no, t), type=t)
 
 
-#: What reductions begin with, as NumPy's do.
-START = {"add": 0.0, "max": -math.inf, "min": math.inf}
-_KINDS: dict[Any, str] = {np.add: "add", np.maximum: "max", np.minimum: "min"}
+def start(op: str, type: str) -> Const:
+    """What a reduction begins with, as NumPy's do."""
+    if op in ("max", "min"):
+        end = math.inf if op == "min" else -math.inf
+        if kind_of(type) == "f":
+            return const(end, type)
+        return const(getattr(np.iinfo(DTYPES[type]), "max" if op == "min" else "min"), type)
+    return const(op in ("mul", "and"), type)
 
 
-def _kind(node: Node) -> str:
-    return "add" if node.kind == "inner" else _KINDS[node.meta[0]]
+def _op(node: Node) -> str:
+    found = reduction(node)
+    assert found is not None
+    return found.op
+
+
+def _taken(w: Writer, node: Node, x: Operand, type: str) -> Operand:
+    """An element as it is gathered."""
+    found = reduction(node)
+    assert found is not None
+    return cast(w, cast(w, x, "i1") if found.truths else x, type)
 
 
 def gathered(w: Writer, node: Node, xs: Sequence[list[Operand]]) -> Operand:
@@ -296,10 +315,23 @@ def gathered(w: Writer, node: Node, xs: Sequence[list[Operand]]) -> Operand:
     assert t is not None
     out: Operand | None = None
     for x in xs:
-        y = _product(w, [cast(w, z, t) for z in x])
-        out = y if out is None else w.let(_kind(node), out, y)
+        y = _product(w, [_taken(w, node, z, t) for z in x])
+        out = y if out is None else w.let(_op(node), out, y)
     assert out is not None
+    found = reduction(node)
+    if found is not None and found.over > 1:
+        out = w.let("div", out, const(found.over, t))
     return out
+
+
+def divide(nest: Nest, x: Memory, by: int) -> None:
+    """Divide all elements of an array by a number."""
+    w, x = nest.w, nest.inside(x, True)
+    shape, strides = collapsed(*ordered(x.shape, [list(x.strides)]))
+    loops = Loops(w, shape)
+    place = at(x, strides[0], loops.counters)
+    w.store(place, w.let("div", w.load(place), const(by, x.type)))
+    loops.end()
 
 
 def _product(w: Writer, xs: list[Operand]) -> Operand:
@@ -310,24 +342,23 @@ def _gather(
     w: Writer, node: Node, xs: list[Operand], variable: Variable | None, place: Place
 ) -> None:
     """Add one element to a sum."""
-    kind = _kind(node)
-    x = _product(w, [cast(w, x, place.type) for x in xs])
+    op = _op(node)
+    x = _product(w, [_taken(w, node, x, place.type) for x in xs])
     if variable is None:
-        w.store(place, w.let(kind, w.load(place), x))
+        w.store(place, w.let(op, w.load(place), x))
     else:
-        w.emit(Set(variable, w.let(kind, w.get(variable), x, loose=kind == "add")))
+        w.emit(Set(variable, w.let(op, w.get(variable), x, loose=op == "add")))
 
 
 def _of_sum(node: Node, x: Memory) -> list[int]:
     """The strides of a sum over the axes of what is summed."""
-    if node.kind == "inner":
-        return [0] * node.ins[0].ndim
-    _, axes, keepdims = node.meta
+    found = reduction(node)
+    assert found is not None
     strides = iter(x.strides)
     out = []
     for i in range(node.ins[0].ndim):
-        stride = 0 if i in axes and not keepdims else next(strides)
-        out.append(0 if i in axes else stride)
+        stride = 0 if i in found.axes and not found.keepdims else next(strides)
+        out.append(0 if i in found.axes else stride)
     return out
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .loops import Gemm, Set, Writer, const
+from .bodies import Body
+from .loops import Gemm, Operand, Set, Writer, const
 from .nests import Loops, Nest
 from .places import Memory
 
 #: Products of so many multiplications are loops of ours; BLAS takes as long to begin.
 INLINE = 4096
+#: So many rows of the result are computed at once, and so many products added at once.
+ROWS, DEPTH = 2, 8
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,30 @@ class Product:
         """Whether it is to be loops."""
         thin = 1 in (self.m, self.n, self.k)
         return thin or self.m * self.n * self.k <= INLINE
+
+
+def multiply(body: Body, p: Product) -> None:
+    """A product, one way or the other."""
+    if p.is_small:
+        nest = Nest()
+        inline(nest, p)
+        body.call(nest)
+        return
+    p = replace(p, a=_packed(body, p.a, p.m, p.k), b=_packed(body, p.b, p.k, p.n))
+    if p.c.strides[-1] == 1 and p.c.strides[-2] >= p.n:
+        by_blas(body.w, p)
+    else:
+        made = body.take(p.c.shape, p.c.type)
+        by_blas(body.w, replace(p, c=made))
+        body.copy(made, p.c)
+
+
+def _packed(body: Body, x: Memory, rows: int, columns: int) -> Memory:
+    if fits_blas(x, rows, columns):
+        return x
+    out = body.take(x.shape, x.type)
+    body.copy(x, out)
+    return out
 
 
 def inline(nest: Nest, p: Product) -> None:
@@ -66,18 +93,70 @@ def _flipped(x: Memory, d: int) -> Memory:
 def _by_rows(
     w: Writer, stack: Sequence[int], m: int, n: int, k: int, a: Memory, b: Memory, c: Memory
 ) -> None:
-    """A row of c is a sum of rows of b."""
-    loops = Loops(w, [*stack, m])
-    *front, i = loops.counters
-    with w.loop(n) as j:
-        w.store(c.at([*front, i, j]), const(0, c.type))
-    with w.loop(k) as q:
-        x = w.load(a.at([*front, i, q]))
+    """A few rows of c at once are sums of rows of b, of which some are added at once."""
+    front = Loops(w, stack)
+    done = 0
+    for rows in (ROWS, 1):
+        count = (m - done) // rows
+        if not count:
+            continue
+        block = Loops(w, [count] if count > 1 else [])
+        step = rows * count > rows
+        top_a, top_c = _from(a, done, -2), _from(c, done, -2)
+        if step:
+            top_a, top_c = _blocks(top_a, rows, -2), _blocks(top_c, rows, -2)
+        _rows_of(w, [*front.counters], block.counters, rows, n, k, top_a, b, top_c)
+        block.end()
+        done += rows * count
+    front.end()
+
+
+def _rows_of(
+    w: Writer, front: Sequence[str], block: Sequence[str], rows: int, n: int, k: int,
+    a: Memory, b: Memory, c: Memory,
+) -> None:  # fmt: skip
+    """Rows of c, of which ``a`` and ``c`` have a block each."""
+    at = [*front, *block]
+
+    def some(q: Sequence[str], depth: int, a: Memory, b: Memory, first: bool) -> None:
+        xs = [[w.load(a.at([*at, *q, i, u]) if q else a.at([*at, i, u])) for u in range(depth)]
+              for i in range(rows)]  # fmt: skip
         with w.loop(n) as j:
-            place = c.at([*front, i, j])
-            y = w.let("mul", x, w.load(b.at([*front, q, j])), loose=True)
-            w.store(place, w.let("add", w.load(place), y, loose=True))
-    loops.end()
+            ys = [w.load(b.at([*front, *q, u, j])) for u in range(depth)]
+            for i in range(rows):
+                place = c.at([*at, i, j])
+                total: Operand | None = None if first else w.load(place)
+                for x, y in zip(xs[i], ys, strict=True):
+                    z = w.let("mul", x, y, loose=True)
+                    total = z if total is None else w.let("add", total, z, loose=True)
+                assert total is not None
+                w.store(place, total)
+
+    first = min(k, DEPTH)
+    some((), first, a, b, True)
+    more = (k - first) // DEPTH
+    if more:
+        with w.loop(more) as q:
+            part_a = _blocks(_from(a, first, -1), DEPTH, -1, before=-2)
+            some([q], DEPTH, part_a, _blocks(_from(b, first, -2), DEPTH, -2), False)
+    done = first + more * DEPTH
+    if done < k:
+        some((), k - done, _from(a, done, -1), _from(b, done, -2), False)
+
+
+def _from(x: Memory, start: int, axis: int) -> Memory:
+    """The array from an entry of an axis on."""
+    return replace(x, offset=x.offset + start * x.strides[axis])
+
+
+def _blocks(x: Memory, size: int, axis: int, before: int | None = None) -> Memory:
+    """The array with an axis of blocks in front of one of its axes, or of another."""
+    place = len(x.shape) + (axis if before is None else before)
+    stride = x.strides[axis] * size
+    return replace(
+        x, shape=(*x.shape[:place], 1, *x.shape[place:]),
+        strides=(*x.strides[:place], stride, *x.strides[place:]),
+    )  # fmt: skip
 
 
 def _by_dots(

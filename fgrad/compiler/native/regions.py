@@ -7,25 +7,29 @@ NumPy: that of what it reads, or the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ...core import Params
-from ..passes import has_effect
-from ..program import Held, Node, Program
-from ..scans.scan import Scan
-from . import scalars
-from .control import program_of
+from ..blocks import made_by
+from ..passes import Options, has_effect
+from ..program import Call, Held, Node, Program
+from ..scans.settling import settled, with_steps
 from .groups import VIEWS
-from .kernels import Kernel, is_unbounded
+from .judging import Judge, bodies_of
+from .kernels import Kernel
 from .loops import DTYPES, type_of
 
 #: A kernel of fewer operations is not worth its call, unless its arrays are large.
 FEW = 3
 LARGE = 4096
+
+
+#: What makes a graph anew as compiled code, with the kernels in it; None if there are none.
+Again = Callable[[Any], "tuple[Any, Sequence[Kernel]] | None"]
 
 
 @dataclass
@@ -34,26 +38,29 @@ class Regions:
 
     Attributes:
         program: it.
-        kernels: in order.
+        kernels: in order; those in bodies of NumPy's loops among them.
+        made: kernels that are compiled already, in the bodies of other loops and branches.
         reasons: for each operation that stays with NumPy, why.
     """
 
     program: Program
     kernels: list[Kernel] = field(default_factory=list)
+    made: list[Kernel] = field(default_factory=list)
     reasons: dict[Node, str] = field(default_factory=dict)
 
 
-def divided(program: Program, exact: bool) -> Regions:
+def divided(program: Program, exact: bool, options: Options, again: Again) -> Regions:
     """Find what can be lowered.
 
     Args:
         program: simplified.
         exact: lower only what gives NumPy's bits.
+        options: of what NumPy does.
+        again: makes the bodies of loops and branches anew.
     """
     out = Regions(program)
+    program = out.program = _opened(program, exact, options, again, out)
     level = _levels(program, exact, out.reasons)
-    if any(n.kind == "scan" and not level[n] % 2 for n in program.nodes):
-        return out  # NumPy's loops are taken apart by other rules, for the whole program
     kernels: dict[int, list[Node]] = {}
     for node in program.nodes:
         if level.get(node, 0) % 2:
@@ -65,6 +72,38 @@ def divided(program: Program, exact: bool) -> Regions:
         return out
     inside = {node: n for n, some in kernels.items() for node in some}
     return _rewritten(program, level, inside, kernels, out)
+
+
+def _opened(program: Program, exact: bool, options: Options, again: Again, out: Regions) -> Program:
+    """The program whose loops and branches that stay with NumPy have kernels in their bodies."""
+    judge = Judge(exact)
+    refused = {node for node in program.nodes if judge.refused(node) is not None}
+
+    def body_of(node: Node) -> Program | None:
+        if node not in refused:
+            return None
+        inner = divided(node.meta.body, exact, options, again)
+        out.kernels += inner.kernels
+        out.made += inner.made
+        out.reasons.update(inner.reasons)
+        some = inner.kernels or inner.made
+        return inner.program if some else settled(node.meta.body, options)
+
+    for node in refused:
+        if node.kind == "call" and bodies_of(node):
+            _compile_again(node, again, out)
+    return with_steps(program, body_of) if any(x.kind == "scan" for x in refused) else program
+
+
+def _compile_again(node: Node, again: Again, out: Regions) -> None:
+    """Put kernels into the graphs of a call; the node is this program's alone."""
+    params = dict(node.meta.params)
+    for name, code in params.items():
+        found = again(code) if hasattr(code, "body") else None
+        if found is not None:
+            params[name], kernels = found
+            out.made += kernels
+    node.meta = Call(node.meta.primitive, params)
 
 
 def base_of(x: Node) -> Node:
@@ -92,151 +131,8 @@ def _levels(program: Program, exact: bool, reasons: dict[Node, str]) -> dict[Nod
                 mine = max(mine, before if before % 2 == native else before + 1)
         if has_effect(node):
             effects = mine = max(mine, effects)
-        level[node] = mine
+        level.update(dict.fromkeys((node, *made_by(node)), mine))
     return level
-
-
-#: Primitives that move elements and compute nothing.
-MOVES = frozenset({"concatenate", "pad", "roll", "index_set"})
-
-
-def is_basic(params: Params) -> bool:
-    """Whether an index has no arrays in it."""
-    return all(type(s) in (int, slice, type(None), type(...)) for s in params["spec"])
-
-
-class Judge:
-    """Says of nodes whether they can be lowered.
-
-    Args:
-        exact: only what gives NumPy's bits.
-        bounded: values that are Python integers and yet never large: numbers of steps.
-    """
-
-    def __init__(self, exact: bool, bounded: Iterable[Node] = ()) -> None:
-        self.exact, self.bounded = exact, set(bounded)
-        self.loops: set[Node] = set()
-
-    def refused(self, node: Node) -> str | None:
-        """Why a node can't be lowered; None if it can."""
-        kind = node.kind
-        if kind == "pick":
-            return None if node.ins[0] in self.loops else "a part of what NumPy computes"
-        if kind in ("scan", "call"):
-            why = self._call(node) if kind == "call" else self._scan(node)
-            if why is None:
-                self.loops.add(node)
-            return why
-        return self._types(node) or self._straight(node)
-
-    def _types(self, node: Node) -> str | None:
-        for x in (node, *node.ins):
-            if type_of(x.dtype) is None:
-                return f"an array of {x.dtype}"
-            if not x.size:
-                return "an empty array"
-            if x.number is not None and x.dtype.kind == "i" and abs(x.number) > 2**53:
-                return "a large integer"
-        unbounded = [x for x in node.ins if is_unbounded(x) and x not in self.bounded]
-        if unbounded and node.dtype.kind != "f":
-            compared = node.kind == "ufunc" and node.meta in scalars.COMPARISONS
-            if not compared or type_of(scalars.common(node)) not in ("f64", "f32"):
-                return "a Python integer, which has no bounds"
-        return None
-
-    def _straight(self, node: Node) -> str | None:
-        kind = node.kind
-        if kind in VIEWS:
-            return None
-        if kind == "ufunc":
-            return scalars.refused(node, self.exact)
-        if kind in ("where", "cast"):
-            parts = node.ins[1:] if kind == "where" else node.ins
-            good = all(scalars.castable(x.dtype, node.dtype) for x in parts)
-            return None if good else f"floats that become {node.dtype}"
-        if kind == "put":
-            return None if node.dtype == node.ins[1].dtype else "dtypes that differ"
-        if kind == "stack":
-            return None if all(x.dtype == node.dtype for x in node.ins) else "dtypes that differ"
-        if kind in ("reduce", "inner", "dot", "matmul"):
-            if node.dtype.kind != "f" or any(x.dtype != node.dtype for x in node.ins):
-                return f"{kind} of {', '.join(str(x.dtype) for x in node.ins)}"
-            ordered = kind == "reduce" and node.meta[0] in (np.maximum, np.minimum)
-            return "a sum whose last bits are to be NumPy's" if self.exact and not ordered else None
-        return f"a {kind}"
-
-    def _call(self, node: Node) -> str | None:
-        name = node.meta.primitive.name
-        if name in MOVES:
-            good = type_of(node.dtype) is not None and node.size and not any(
-                is_unbounded(x) or type_of(x.dtype) is None or not x.size
-                or not scalars.castable(x.dtype, node.dtype)
-                for x in node.ins
-            )  # fmt: skip
-            plain = name != "index_set" or (len(node.ins) == 2 and is_basic(node.meta.params))
-            return None if good and plain else f"{name} of these arrays"
-        if name == "while":
-            return self._while(node)
-        if name in ("cond", "switch"):
-            return self._branches(node)
-        return name
-
-    # -------------------------------------------------------------- loops and branches
-    def _scan(self, node: Node) -> str | None:
-        scan: Scan = node.meta
-        body = scan.body
-        if any(type_of(x.dtype) is None or not x.size for x in node.ins):
-            return "a scan over arrays of other dtypes, or of none"
-        pairs = zip(body.inputs[scan.front :], body.outputs[: scan.carries], strict=False)
-        if any(type_of(x.dtype) != type_of(y.dtype) for x, y in pairs):
-            return "a scan whose carry changes its dtype"
-        return self.within(body, body.inputs[: scan.front])
-
-    def _while(self, node: Node) -> str | None:
-        params = node.meta.params
-        test, step = program_of(params["cond"]), program_of(params["body"])
-        if test is None or step is None or params["save"]:
-            return "a while loop that keeps all of its steps"
-        if any(type_of(x.dtype) is None or not x.size for x in node.ins):
-            return "a while loop over arrays of other dtypes, or of none"
-        pairs = zip(step.inputs, step.outputs, strict=False)
-        if any(type_of(x.dtype) != type_of(y.dtype) for x, y in pairs):
-            return "a while loop whose carry changes its dtype"
-        return self.within(test) or self.within(step)
-
-    def _branches(self, node: Node) -> str | None:
-        programs = [program_of(code) for code in node.meta.params.values()]
-        if any(type_of(x.dtype) is None or not x.size for x in node.ins):
-            return "a branch over arrays of other dtypes, or of none"
-        if is_unbounded(node.ins[0]):
-            return "a Python integer, which has no bounds"
-        for program in programs:
-            why = "a branch that isn't compiled" if program is None else self.within(program)
-            if why is not None:
-                return why
-        return None
-
-    def within(self, program: Program, bounded: Iterable[Node] = ()) -> str | None:
-        """Why a body can't be lowered."""
-        inner = Judge(self.exact, bounded)
-        for x in (*program.inputs, *program.outputs):
-            if type_of(x.dtype) is None or not x.size:
-                return f"an array of {x.dtype}{list(x.shape)}"
-        for node in program.nodes:
-            why = inner.refused(node)
-            if why is not None:
-                return why
-        return None
-
-
-def bodies_of(node: Node) -> list[Program]:
-    """The programs inside of a loop or a branch."""
-    if node.kind == "scan":
-        return [node.meta.body]
-    if node.kind != "call":
-        return []
-    found = [program_of(x) for x in node.meta.params.values() if hasattr(x, "body")]
-    return [x for x in found if x is not None]
 
 
 def held_by(nodes: Iterable[Node], outputs: Iterable[Node] = ()) -> list[Node]:
@@ -284,6 +180,7 @@ def _rewritten(
         number = inside.get(node)
         if number is None:
             new[node] = copied(node, [outer(x) for x in node.ins])
+            new.update((y, y) for y in made_by(node) if y is not node)
             nodes.append(new[node])
         elif number not in done:
             done.add(number)
@@ -323,16 +220,16 @@ def _made(y: Node, position: int) -> Node:
     type = type_of(y.dtype)
     assert type is not None
     out = Node("made", (), position, y.shape, DTYPES[type])
-    out.name = y.name
+    out.name, out.origin = y.name, y.origin
     return out
 
 
 def copied(node: Node, ins: Sequence[Node]) -> Node:
     """The node with other operands."""
-    if all(a is b for a, b in zip(node.ins, ins, strict=True)):
+    if len(node.ins) == len(ins) and all(map(operator.is_, node.ins, ins)):
         return node
     out = Node(node.kind, tuple(ins), node.meta, node.shape, node.dtype, node.weak, node.fortran)
-    out.name = node.name
+    out.name, out.origin = node.name, node.origin
     return out
 
 

@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..program import Node
-from . import places, products
-from .bodies import Body, Rules, joined, typed, zero
-from .groups import VIEWS
+from . import adding, einsums, gathers, places, products, running
+from .bodies import Body, Rules, joined, zero
 from .loops import Operand
-from .nests import Nest
 from .places import SMALL, Memory, Storage
-from .scalars import cast
 
 #: Products of vectors and matrices of so many multiplications are done in scalars.
 UNROLLED = 64
@@ -49,33 +46,13 @@ def _dot(body: Body, node: Node) -> None:
     whole = replace(c, shape=shape, strides=tuple(strides))
     assert isinstance(a, Memory)
     assert isinstance(b, Memory)
-    p = products.Product(tuple(stack), m, n, k, a, b, whole)
-    if p.is_small:
-        nest = Nest()
-        products.inline(nest, p)
-        body.call(nest)
-        return
-    p = replace(p, a=_packed(body, p.a, m, k), b=_packed(body, p.b, k, n))
-    if p.c.strides[-1] == 1 and p.c.strides[-2] >= n:
-        products.by_blas(body.w, p)
-    else:
-        made = body.take(shape, c.type)
-        products.by_blas(body.w, replace(p, c=made))
-        body.copy(made, whole)
+    products.multiply(body, products.Product(tuple(stack), m, n, k, a, b, whole))
 
 
 def replace_shape(x: Memory, shape: tuple[int, int], last: bool = False) -> Memory:
     """A vector as a matrix of one row, or with ``last`` of one column."""
     (stride,) = x.strides
     return replace(x, shape=shape, strides=(stride, 0) if last else (0, stride))
-
-
-def _packed(body: Body, x: Memory, rows: int, columns: int) -> Memory:
-    if products.fits_blas(x, rows, columns):
-        return x
-    out = body.take(x.shape, x.type)
-    body.copy(x, out)
-    return out
 
 
 def _unrolled(body: Body, node: Node, m: int, n: int, k: int) -> None:
@@ -90,38 +67,6 @@ def _unrolled(body: Body, node: Node, m: int, n: int, k: int) -> None:
                 total = z if total is None else w.let("add", total, z)
             out[i, j] = total
     body.set(node, out.reshape(node.shape))
-
-
-def _put(body: Body, node: Node) -> None:
-    """A copy of x with something added to a part of it; x itself where nobody reads it again."""
-    x, y = node.ins
-    if node.size <= SMALL:
-        values = body.scalars(x).copy()
-        spec = node.meta.spec
-        part = values[spec if any(s is Ellipsis for s in spec) else (*spec, ...)]  # a view
-        added: Any = np.broadcast_to(body.scalars(y), part.shape)
-        for index in np.ndindex(*part.shape):
-            new = cast(body.w, added[index], typed(node))
-            part[index] = body.w.let("add", part[index], new)
-        body.set(node, values)
-        return
-    before, added_ = body.storage(x), body.operand(y)
-    last = body.grouping.last
-    dies = last.get(x, -1) <= body.now and x.kind not in VIEWS
-    apart = not (isinstance(added_, Memory) and isinstance(before, Memory)
-                 and added_.root is before.root)  # fmt: skip
-    same = x in body.target and body.target.get(x) is body.target.get(node)
-    if dies and apart and isinstance(before, Memory) and (
-        same or (body.owns(before) and node not in body.target)
-    ):  # fmt: skip
-        body.env[node] = target = before
-        body.keep(before.root, last.get(node, -1))
-    else:
-        target = body.place_for(node)
-        body.copy(before, target)
-    part = places.indexed(target, node.meta.spec)
-    assert isinstance(part, Memory)
-    body.copy(added_, part, add=True)
 
 
 def _concatenate(body: Body, node: Node) -> None:
@@ -175,6 +120,9 @@ def _roll(body: Body, node: Node) -> None:
 
 def _index_set(body: Body, node: Node) -> None:
     """A copy of an array with a part of it replaced."""
+    if len(node.ins) > 2:
+        gathers.RULES["index_set"](body, node)
+        return
     x, y = node.ins
     target = body.place_for(node)
     body.copy(body.operand(x), target)
@@ -183,6 +131,7 @@ def _index_set(body: Body, node: Node) -> None:
 
 #: Kind of node, or primitive's name -> what lowers it.
 RULES: Rules = {
-    "dot": _dot, "matmul": _dot, "put": _put, "stack": _concatenate,
-    "concatenate": _concatenate, "pad": _pad, "roll": _roll, "index_set": _index_set,
+    **adding.RULES, **gathers.RULES, **running.RULES, **einsums.RULES,
+    "dot": _dot, "matmul": _dot, "stack": _concatenate, "concatenate": _concatenate,
+    "pad": _pad, "roll": _roll, "index_set": _index_set,
 }  # fmt: skip

@@ -85,6 +85,7 @@ def rebuild(b: Builder, program: Program) -> Program:
         inputs.append(new[x])
     seen: set[Node] = set()
     for node in program.nodes:
+        b.origin = node.origin
         ins = tuple([new[x] if x in new else _literal(b, x, new) for x in node.ins])
         out = b.make(node.kind, ins, node.meta, node.shape, node.dtype, node.weak)
         if out.name is None and node.name is not None:

@@ -157,5 +157,12 @@ RULES: dict[str, list[Rule]] = {
         over_ones, of_number, of_product, of_sum, of_matrix_product, by_rows, of_stack, of_matrix,
     ],
 }  # fmt: skip
+
+
+def of_one(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
+    """`over_ones` of what is not added to the zero of a sum, which takes the sign of -0.0."""
+    return None if meta[0] is np.add else over_ones(b, ins, meta, shape, dtype)
+
+
 #: Those that keep each bit.
-SAFE: dict[str, list[Rule]] = {"reduce": [over_ones]}
+SAFE: dict[str, list[Rule]] = {"reduce": [of_one]}

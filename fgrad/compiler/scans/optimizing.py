@@ -50,6 +50,7 @@ def _reworked(program: Program, options: Options, exact: Options, taken: Counter
             if node.meta in results[node.ins[0]]:
                 new[node] = results[node.ins[0]][node.meta]
         elif node.kind == "scan":
+            b.origin = node.origin
             ins = [found(b, x, new) for x in node.ins]
             scan = node.meta.with_body(simplify(node.meta.body, exact)[0])
             loop = Draft(b, scan, ins, read.get(node, set()))

@@ -44,6 +44,9 @@ class Steps:
         turns: numbers of the carries that have two places, which take turns.
     """
 
+    #: What prints its body.
+    BODY: type[Body] = Body
+
     def __init__(self, printer: Printer, node: Node) -> None:
         self.printer, self.node = printer, node
         self.meta: Settled = node.meta
@@ -70,7 +73,7 @@ class Steps:
         self.targets: dict[Node, str] = {}
         self._place_stacks()
         self._place_carries()
-        self.body = Body(printer, self.meta, names, self.targets)
+        self.body = self.BODY(printer, self.meta, names, self.targets)
         self._finish()
 
     def _go_over(self, name: str, whole: str, expression: str, part: str = "") -> None:
@@ -102,6 +105,8 @@ class Steps:
 
     def _is_target(self, y: Node) -> bool:
         """Whether a result can be written where it is wanted; a ``put`` may write elsewhere."""
+        if y.kind == "made":
+            return bool(y.shape)
         return y.kind not in ("input", "put") and is_planned(y) and y.fortran is False
 
     def _place_carries(self) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays import is_a
 from ..passes import has_effect, live, rebuild
 from ..program import COMMUTATIVE, Builder, Node, Program
 from .scan import Scan, found, is_bounded, replay
@@ -43,6 +44,7 @@ def handed_on(program: Program, taken: Counter[str]) -> Program:
         if node.kind != "scan":
             replay(b, [node], new)
             continue
+        b.origin = node.origin
         ins = [found(b, x, new) for x in node.ins]
         meta = node.meta.with_body(node.meta.body)
         for earlier in done:
@@ -237,7 +239,7 @@ def _named(x: Node, env: dict[Node, Node]) -> Hashable:
     if x.kind != "literal":
         return "node", id(env.get(x, x))
     value = x.number if x.number is not None else x.meta.value
-    bits: Any = value.tobytes() if isinstance(value, np.ndarray) else repr(value)
+    bits: Any = value.tobytes() if is_a(value, np.ndarray) else repr(value)
     return "literal", type(value), x.shape, x.dtype, bits
 
 

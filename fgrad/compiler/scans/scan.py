@@ -120,6 +120,7 @@ def program_of(
         return env[a] if isinstance(a, Var) else constant(b, a.value, True)
 
     for e in graph.equations:
+        b.origin = e.source
         env.update(zip(e.outputs, lower(b, e, tuple(map(read, e.operands))), strict=True))
     outputs = list(map(read, graph.outputs))
     return Program(inputs, live(b.nodes, [*outputs, *filter(has_effect, b.nodes)]), outputs)
@@ -155,6 +156,7 @@ def replay(b: Builder, nodes: Sequence[Node], new: dict[Node, Node]) -> None:
         for x in node.ins:
             if x not in new:
                 new[x] = literal(b, x)
+        b.origin = node.origin
         ins = tuple([new[x] for x in node.ins])
         out = b.make(node.kind, ins, node.meta, node.shape, node.dtype, node.weak)
         if out.name is None and node.name is not None:

@@ -8,6 +8,7 @@ track.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,8 +45,21 @@ class Settled:
 
 def settled(program: Program, options: Options) -> Program:
     """The program with loops that can be printed, and what goes over large arrays in blocks."""
-    if not any(node.kind == "scan" for node in program.nodes):
-        return clustered(program, options)
+    if any(node.kind == "scan" for node in program.nodes):
+        program = with_steps(program, lambda node: settled(node.meta.body, options))
+    return clustered(program, options)
+
+
+def with_steps(
+    program: Program, body_of: Callable[[Node], Program | None], lay_out: bool = True
+) -> Program:
+    """The program with loops that can be printed.
+
+    Args:
+        program: with loops as nodes.
+        body_of: what is printed as a loop's body; None for a loop that is to stay a node.
+        lay_out: whether matrices that each step multiplies others with are brought into C order.
+    """
     b = Builder({})
     read: dict[Node, list[Node]] = {}
     for node in program.nodes:
@@ -53,10 +67,13 @@ def settled(program: Program, options: Options) -> Program:
             read.setdefault(node.ins[0], []).append(node)
     new: dict[Node, Node] = {x: x for x in program.inputs}
     for node in program.nodes:
-        if node.kind == "scan":
-            ins = _laid_out(b, node.meta, [found(b, x, new) for x in node.ins])
+        body = body_of(node) if node.kind == "scan" else None
+        if body is not None:
+            ins = [found(b, x, new) for x in node.ins]
+            ins = _laid_out(b, node.meta, ins) if lay_out else ins
             steps = Node("steps", tuple(ins), None, (), node.dtype)
-            steps.meta = Settled(node.meta.with_body(settled(node.meta.body, options)))
+            steps.meta = Settled(node.meta.with_body(body))
+            b.origin = steps.origin = node.origin
             b.nodes.append(steps)
             for pick in read.get(node, ()):
                 new[pick] = _result(b, steps, pick)
@@ -64,7 +81,7 @@ def settled(program: Program, options: Options) -> Program:
             replay(b, [node], new)
     outputs = [found(b, y, new) for y in program.outputs]
     # All nodes are needed; those of a loop have its results in their operands by name only.
-    return clustered(Program(program.inputs, b.nodes, outputs), options)
+    return Program(program.inputs, b.nodes, outputs)
 
 
 def _laid_out(b: Builder, scan: Scan, ins: list[Node]) -> list[Node]:

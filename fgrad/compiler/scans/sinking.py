@@ -109,7 +109,16 @@ def _bare(term: Node) -> Node:
 def _operands(term: Node) -> list[Node]:
     """What is stacked of a term."""
     base = _bare(term)
-    return list(base.ins) if base.kind == "reduce" else [_untransposed(x)[0] for x in base.ins]
+    if base.kind == "reduce":
+        return list(base.ins)
+    if base.kind == "ufunc":
+        return list(map(_vector, base.ins))
+    return [_untransposed(x)[0] for x in base.ins]
+
+
+def _vector(x: Node) -> Node:
+    """What holds the numbers of a column or a row, in their order."""
+    return _bare(_untransposed(_bare(x))[0])
 
 
 def _untransposed(x: Node) -> tuple[Node, bool]:
@@ -148,6 +157,7 @@ def _pays(loop: Draft, product: Node) -> bool:
 def _product(loop: Draft, base: Node) -> Node:
     """The sum of products of matrices or vectors, as one product."""
     b, n = loop.b, loop.length
+    b.origin = base.origin
     x, y = base.ins
     along = x.shape[-1]
     left = _long(loop, x, x.ndim == 2)
@@ -192,6 +202,7 @@ def _outer(base: Node) -> tuple[Node, Node] | None:
 
 def _outer_product(loop: Draft, base: Node) -> Node:
     b = loop.b
+    b.origin = base.origin
     pair = _outer(base)
     assert pair is not None
     left, right = (_vectors(loop, x) for x in pair)
@@ -200,11 +211,12 @@ def _outer_product(loop: Draft, base: Node) -> Node:
 
 def _vectors(loop: Draft, x: Node) -> Node:
     """All steps of a column or a row."""
-    return loop.b.reshape(loop.all_of(_untransposed(x)[0]), (loop.length, x.size))
+    return loop.b.reshape(loop.all_of(_vector(x)), (loop.length, x.size))
 
 
 def _sum(loop: Draft, base: Node) -> Node:
     axes, b = base.meta[1], loop.b
+    b.origin = base.origin
     every = loop.all_of(base.ins[0])
     out = b.reduce(np.add, every, (0, *(i + 1 for i in axes)), False)
     return b.reshape(out, base.shape)

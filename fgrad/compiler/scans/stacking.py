@@ -19,6 +19,7 @@ Operand = tuple[Node, bool]
 
 def stacked(b: Builder, n: int, node: Node, ins: Sequence[Operand]) -> Node:
     """All n answers of an operation, of operands of which at least one is stacked."""
+    b.origin = node.origin
     return _STACKED[node.kind](b, n, node, ins)
 
 

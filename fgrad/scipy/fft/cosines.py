@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy import fft as sp
 
-from ...arrays import from_end, ndim_of, shape_of
+from ...arrays import from_end, is_a, ndim_of, shape_of
 from ...core import Array
 from ...doors import offers
 from ...numpy import asarray
@@ -132,10 +132,10 @@ def _several(fn: Any, front: Any, inverse: bool) -> Any:
 
 def shape_and_axes(x: Any, s: Any, axes: Any) -> tuple[list[Any], tuple[int, ...]]:
     """The lengths (None for what there is) and axes, counted from the end, of a call."""
-    s = [s] if isinstance(s, (int, np.integer)) else s
+    s = [s] if is_a(s, (int, np.integer)) else s
     if axes is None:
         axes = range(ndim_of(x)) if s is None else range(-len(s), 0)
-    axes = [axes] if isinstance(axes, (int, np.integer)) else axes
+    axes = [axes] if is_a(axes, (int, np.integer)) else axes
     places = tuple(from_end(i, ndim_of(x)) for i in axes)
     if len(set(places)) != len(places):
         raise ValueError("all axes must be unique")

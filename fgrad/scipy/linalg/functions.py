@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from ...arrays import shape_of
+from ...arrays import is_a, shape_of
 from ...core import Array
 from ...derivatives import jvp
 from ...doors import offers
@@ -239,10 +239,10 @@ def _power_adjoint(a: Array, g: Array, t: float) -> Array:
 def fractional_matrix_power(A: Any, t: Any) -> Any:
     """`scipy.linalg.fractional_matrix_power`, in the matrix and in a traced exponent."""
     a = _square(A)
-    if isinstance(t, (int, np.integer)) or (isinstance(t, float) and t == int(t)):
+    if is_a(t, (int, np.integer)) or (is_a(t, float) and t == int(t)):
         return np.linalg.matrix_power(a, int(t))
     a = a.astype(np.complex128 if a.dtype.kind == "c" else np.float64)
-    if isinstance(t, (float, np.floating)):
+    if is_a(t, (float, np.floating)):
         return _power(a, float(t))
     return _expm(t * _logm(a))
 

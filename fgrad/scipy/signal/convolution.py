@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy import signal as sp
 
-from ...arrays import axes_from_end, ndim_of, shape_of
+from ...arrays import axes_from_end, is_a, ndim_of, shape_of
 from ...core import Array
 from ...doors import offers
 from ...errors import ShapeError
@@ -277,7 +277,7 @@ def _image(in1: Any, in2: Any, mode: str, boundary: str, fillvalue: Any, correla
     if correlates and mode == "same":
         start = tuple(j // 2 for j in m)
     if mode != "valid":
-        plain = isinstance(fillvalue, (int, float, complex)) and fillvalue == 0
+        plain = is_a(fillvalue, (int, float, complex)) and fillvalue == 0
         if _BOUNDARIES[boundary] != "constant":
             widths = [(j - 1, j - 1) for j in m]
             x = np.pad(x, widths, mode=_BOUNDARIES[boundary])

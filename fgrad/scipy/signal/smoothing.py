@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import signal as sp
 
-from ...arrays import from_end, ndim_of, shape_of
+from ...arrays import from_end, is_a, ndim_of, shape_of
 from ...doors import offers
 from ...errors import NoRuleError
 from ...numpy import asarray
@@ -144,7 +144,7 @@ def upfirdn(
     cval: Any = 0,
 ) -> Any:  # fmt: skip
     """`scipy.signal.upfirdn`, in the filter and the signal, which is continued with zeros."""
-    zero = isinstance(cval, (int, float)) and cval == 0
+    zero = is_a(cval, (int, float)) and cval == 0
     if mode != "constant" or not zero:
         raise NoRuleError(
             f"upfirdn has no rule for mode={mode!r} with cval={cval!r}.", "a traced array",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from ...arrays import is_a
 from ...doors import offers
 from ...errors import ArgumentError, NoRuleError
 from ...fronts import given
@@ -54,7 +55,7 @@ def bessel_jn(z: Any, *, v: int, n_iter: int = 50) -> Any:
     Returns:
         An array of the shape ``(v + 1, *shape(z))``.
     """
-    if isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0:
+    if is_a(v, bool) or not is_a(v, (int, np.integer)) or v < 0:
         raise ArgumentError(
             "`bessel_jn` wants its highest order as a whole number.",
             f"v={v!r}",

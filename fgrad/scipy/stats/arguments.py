@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import is_cupy
+from ...arrays import is_a, is_cupy
 from ...core import Tracer
 from ...errors import DtypeError, describe
 from ...numpy import asarray
@@ -86,7 +86,7 @@ def finish(x: Any) -> Any:
     """A result as NumPy's functions return it: scalars for arrays of rank 0."""
     if isinstance(x, Tracer):
         return x
-    return x[()] if isinstance(x, np.ndarray) else np.float64(x) if type(x) is float else x
+    return x[()] if is_a(x, np.ndarray) else np.float64(x) if type(x) is float else x
 
 
 def fits(*conditions: Any) -> Any:

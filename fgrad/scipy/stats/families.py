@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
+from ...arrays import is_a
 from ...doors import has_tracer
 from ...tracer import no_rule, register
 from .arguments import INF, NAN, arguments, either, empty, fill, finish, fits, known, number, strong
@@ -325,7 +326,7 @@ class Mass(Family, ABC):
             *shapes, loc = self._parameters(args, kwds)
             shapes = strong(shapes)
             out = fn(*shapes)
-            if not isinstance(loc, float):  # it has a shape
+            if not is_a(loc, float):  # it has a shape
                 out = out + 0 * known(loc)
             return finish(fill(np.logical_not(self._fits(*shapes)), NAN, out))
 

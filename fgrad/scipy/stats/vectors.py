@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ...arrays import is_cupy, ndim_of, shape_of
+from ...arrays import is_a, is_cupy, ndim_of, shape_of
 from ...core import Tracer
 from ...errors import ShapeError, describe
 from .arguments import INF, NAN, either, fill, finish, known, number
@@ -24,7 +24,7 @@ from .tools import quiet
 def array(x: Any) -> Any:
     """An argument as a floating-point array or tracer."""
     x = number(x)
-    return np.asarray(x) if isinstance(x, float) else x
+    return np.asarray(x) if is_a(x, float) else x
 
 
 def _holds(condition: Any) -> bool:

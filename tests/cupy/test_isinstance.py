@@ -1,0 +1,35 @@
+"""What stands for a CuPy array is one to `isinstance`, and none of NumPy's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fgrad
+
+TRANSFORMS: dict[str, Any] = {
+    "grad": fgrad.grad,
+    "jvp": lambda f: lambda x: fgrad.jvp(f, (x,), (x,)),
+    "hessian": fgrad.hessian,
+    "vmap": lambda f: lambda x: fgrad.vmap(f, axis_size=2)(np.stack([x, x])),
+    "make_graph": fgrad.make_graph,
+    "jit": fgrad.jit,
+    "jit of grad": lambda f: fgrad.jit(fgrad.grad(f)),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_the_class_is_that_of_the_library(cupy: Any, name: str) -> None:
+    seen: list[Any] = []
+
+    def f(x: Any) -> Any:
+        for y in (x, np.sin(x), np.sum(x), x[0]):
+            seen.append(y)
+            assert isinstance(y, cupy.ndarray)
+            assert not isinstance(y, (np.ndarray, np.generic, float))
+        return np.sum(x**2)
+
+    TRANSFORMS[name](f)(cupy.asarray(np.ones(3)))
+    assert seen
