@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import aval, is_array, shape_of
-from ..core import EFFECTS, Array, Params, Primitive, Tracer, bind, effects, full_lower
+from ..arrays import aval, is_array, is_cupy, shape_of
+from ..core import EFFECTS, Array, Params, Primitive, Tracer, bind, effects, full_lower, home
 from ..ops.casts import stop_gradient_leaf
 from . import messages
 from .communicator import Communicator
@@ -83,7 +83,12 @@ def example(x: Any) -> Any:
     plain, a = full_lower(x), aval(x)
     if is_array(plain) and shape_of(plain) == a.shape:
         return plain
-    return np.ones(a.shape, a.dtype)
+    return home(x).ones(a.shape, a.dtype)
+
+
+def copied(x: Any) -> Any:
+    """An array that nobody else holds, where it is; a number as NumPy's."""
+    return x.copy() if is_cupy(x) else np.array(x)[()]
 
 
 # ------------------------------------------------------------------ linear operations
@@ -166,13 +171,15 @@ def _exchange(t: Any, xs: Arrays, m: Meeting) -> list[Any]:
     return messages.exchange(t, xs, source, dest)
 
 
+def _copied(x: Any, m: Meeting) -> Any:
+    return copied(x)
+
+
 def _rows(x: Any, m: Meeting) -> Any:
     return np.stack([x] * m.comm.size)
 
 
-PSUM: Primitive = linear(
-    "psum", lambda t, xs, m: messages.add(t, xs), lambda x, m: np.array(x)[()], lambda: PSUM
-)
+PSUM: Primitive = linear("psum", lambda t, xs, m: messages.add(t, xs), _copied, lambda: PSUM)
 GATHER: Primitive = linear(
     "all_gather", lambda t, xs, m: messages.gather(t, xs), _rows, lambda: SCATTER, out_of=_swapped
 )
@@ -181,16 +188,14 @@ SCATTER: Primitive = linear(
     lambda: GATHER, into=_swapped,
 )  # fmt: skip
 BROADCAST: Primitive = linear(
-    "broadcast", lambda t, xs, m: messages.spread(t, xs, m.root), lambda x, m: np.array(x)[()],
+    "broadcast", lambda t, xs, m: messages.spread(t, xs, m.root), _copied,
     lambda: REDUCE,
 )  # fmt: skip
 REDUCE: Primitive = linear(
-    "reduce", lambda t, xs, m: messages.collect(t, xs, m.root), lambda x, m: np.array(x)[()],
+    "reduce", lambda t, xs, m: messages.collect(t, xs, m.root), _copied,
     lambda: BROADCAST,
 )  # fmt: skip
-PPERMUTE: Primitive = linear(
-    "ppermute", _exchange, lambda x, m: np.array(x)[()], lambda: PPERMUTE, backwards=True
-)
+PPERMUTE: Primitive = linear("ppermute", _exchange, _copied, lambda: PPERMUTE, backwards=True)
 
 
 # ------------------------------------------------------------------ maxima and minima
@@ -204,7 +209,7 @@ def _extreme(name: str, op: str) -> Primitive:
             return messages.extreme(transport, xs, op)
 
         def examples() -> list[Any]:
-            return [np.array(example(x))[()] for x in xs]
+            return [copied(example(x)) for x in xs]
 
         return later_or_now(p, xs, {"meeting": meeting}, examples, now)
 
@@ -259,10 +264,10 @@ PMAX, PMIN = _extreme("pmax", MAX), _extreme("pmin", MIN)
 def _wait(*xs: Any, meeting: Meeting) -> tuple[Any, ...]:
     def now() -> list[Any]:
         meeting.comm.barrier()
-        return [np.array(x)[()] for x in xs]
+        return [copied(x) for x in xs]
 
     def examples() -> list[Any]:
-        return [np.array(example(x))[()] for x in xs]
+        return [copied(example(x)) for x in xs]
 
     return later_or_now(BARRIER, xs, {"meeting": meeting}, examples, now)
 

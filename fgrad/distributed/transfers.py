@@ -10,13 +10,14 @@ import numpy as np
 
 from .. import tree
 from ..arrays import INEXACT, aval, is_a, shape_of
+from ..control.bodies import zeros
 from ..core import Params, Primitive, bind
 from ..errors import ArgumentError, describe
 from ..tracebacks import boundary
 from . import messages
 from .collectives import PyTree, checked, rank_of
 from .communicator import Communicator
-from .primitives import Arrays, example, later_or_now
+from .primitives import Arrays, copied, example, later_or_now
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +47,7 @@ def _inexact(xs: Arrays) -> list[int]:
 
 def _filled(given: dict[int, Any], xs: Arrays, places: Sequence[int]) -> list[Any]:
     """Tangents or cotangents, zeros where they are missing: the other rank waits for all."""
-    return [
-        given[i] if given.get(i) is not None else np.zeros(shape_of(xs[i]), aval(xs[i]).dtype)
-        for i in places
-    ]
+    return [given[i] if given.get(i) is not None else zeros(aval(xs[i]), [xs[i]]) for i in places]
 
 
 def _move(p: Primitive, xs: Arrays, transfer: Transfer) -> dict[int, Any]:
@@ -66,10 +64,10 @@ def _send(*xs: Any, transfer: Transfer) -> tuple[Any, ...]:
         transport = comm.transport(xs)
         comm.meet_one(transfer.peer, xs, transfer.tag, True)
         messages.send(transport, xs, transfer.peer, transfer.tag)
-        return [np.array(x)[()] for x in xs]
+        return [copied(x) for x in xs]
 
     def examples() -> list[Any]:
-        return [np.array(example(x))[()] for x in xs]
+        return [copied(example(x)) for x in xs]
 
     return later_or_now(SEND, xs, {"transfer": transfer}, examples, now)
 
@@ -101,7 +99,7 @@ def _recv(*xs: Any, transfer: Transfer) -> tuple[Any, ...]:
         return messages.receive(transport, like, transfer.peer, transfer.tag)
 
     def examples() -> list[Any]:
-        return [np.array(example(x))[()] for x in like]
+        return [copied(example(x)) for x in like]
 
     return later_or_now(RECV, xs, {"transfer": transfer}, examples, now)
 

@@ -1,12 +1,13 @@
-"""The operators and methods of the stand-in's arrays, which are functions of its library."""
+"""The operators and methods of the stand-in's arrays, which are functions of its library.
+
+They go by `isinstance`, as CuPy's do; the functions, by the type itself.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-
-from fgrad.arrays import is_a
 
 from . import indexing
 from .array import LIBRARY, SCALARS, ndarray, wrap
@@ -27,11 +28,11 @@ def _operator(name: str, unary: bool = False) -> None:
     def method(x: Any, y: Any) -> Any:
         if _uses_reflected(x, y):
             return NotImplemented
-        mine = is_a(x, ndarray) and is_a(y, (ndarray, *SCALARS, np.ndarray))
+        mine = isinstance(x, ndarray) and isinstance(y, (ndarray, *SCALARS, np.ndarray))
         return getattr(LIBRARY if mine else np, name)(x, y)
 
     def reflected(x: Any, y: Any) -> Any:
-        mine = is_a(y, (*SCALARS, np.ndarray))
+        mine = isinstance(y, (*SCALARS, np.ndarray))
         return getattr(LIBRARY if mine else np, name)(y, x)
 
     def in_place(x: Any, y: Any) -> Any:
@@ -52,7 +53,7 @@ def _comparison(name: str, stem: str) -> None:
             return wrap(np.full(x.shape, name == "not_equal"))
         if _uses_reflected(x, y):
             return NotImplemented
-        mine = is_a(y, (ndarray, *SCALARS, np.ndarray))
+        mine = isinstance(y, (ndarray, *SCALARS, np.ndarray))
         return getattr(LIBRARY if mine else np, name)(x, y)
 
     setattr(ndarray, f"__{stem}__", method)

@@ -45,7 +45,7 @@ def test_a_compiled_step_waits_for_nothing_and_launches_less(found: dict[str, An
         with_kernels = n["kernels"]
         waits = [with_kernels[k] for k in ("syncs", "to host", "to device")]
         assert waits == [0, 0, 0]
-        assert with_kernels["launches"] < n["calls"] <= n["eager"]
+        assert with_kernels["launches"] < min(n["calls"], n["eager"])
 
 
 @pytest.mark.skipif(not NVRTC.exists(), reason="needs nvidia-cuda-nvrtc-cu12")

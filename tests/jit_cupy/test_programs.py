@@ -239,3 +239,29 @@ def test_jit_inside_of_other_transformations(cupy):
     np.testing.assert_allclose(fgrad.grad(f)(x)._a, want)
     np.testing.assert_allclose(jit(fgrad.grad(f))(x)._a, want)
     np.testing.assert_allclose(fgrad.vmap(fgrad.grad(f))(x)._a, want)
+
+
+def test_joined_arrays_are_results_of_their_own(cupy):
+    def f(x, y):
+        z = np.concatenate([np.sin(x), y, np.cos(x)], axis=-1)
+        return z, z[..., :2] * 2, z[..., 3:], np.concatenate([x, x], axis=-1)
+
+    check(f, X, X[:, :1])
+    x, y = cupy.asarray(X), cupy.asarray(X)
+    compiled = jit(lambda x, y: np.concatenate([x, y], axis=-1))
+    for _ in range(2):
+        first = compiled(x, y)
+    compiled(x, y)[...] = -1.0
+    np.testing.assert_array_equal(first._a, np.concatenate([X, X], -1))
+
+
+def test_parts_of_what_is_joined_are_computed_apart(cupy):
+    """Sums of joined arrays, and parts of sums, of equal and of other widths."""
+
+    def f(x, y):
+        z = np.concatenate([x, y], axis=-1)
+        w = z * (1 - np.concatenate([y, x], axis=-1)) + np.concatenate([x * 2, y], axis=-1)
+        return w[..., 1:3], np.sum(np.tanh(w)[..., :3] * z[..., :3]), z[..., 1:], w[..., ::2]
+
+    check(f, X, X[:, 1:])
+    check(fgrad.grad(lambda x, y: np.sum(f(x, y)[1] * np.sum(f(x, y)[3])), (0, 1)), X, X[:, 1:])

@@ -7,7 +7,7 @@ the call before has read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from threading import get_ident
 from typing import Any
@@ -33,12 +33,14 @@ class Arena:
         nbytes: how large the arena is.
         roots: for each node, the nodes in whose memory its array may lie.
         last: for each node, the position of the last node that reads its memory.
+        whole: for what is written into a part of another node's array, that node.
     """
 
     offset: dict[Node, int] = field(default_factory=dict)
     nbytes: int = 0
     roots: dict[Node, frozenset[Node]] = field(default_factory=dict)
     last: dict[Node, int] = field(default_factory=dict)
+    whole: dict[Node, Node] = field(default_factory=dict)
 
 
 def made_by(node: Node) -> tuple[Node, ...]:
@@ -48,12 +50,29 @@ def made_by(node: Node) -> tuple[Node, ...]:
     return tuple(node.meta.made) if node.kind == "kernel" else (node,)
 
 
-def roots_of(program: Program) -> dict[Node, frozenset[Node]]:
+def wholes_of(program: Program, kept: Collection[Node]) -> dict[Node, Node]:
+    """For what is joined and can be written where it is joined to, the node that joins it.
+
+    Args:
+        kept: nodes that have places of their own.
+    """
+    out: dict[Node, Node] = {}
+    parts = [x for node in program.nodes if is_joined(node) for x in node.ins]
+    able = {y for node in program.nodes if node.kind == "kernel" and not node.meta.reduction
+            for y in node.meta.made}  # fmt: skip
+    for node in program.nodes:
+        for x in node.ins if is_joined(node) else ():
+            if (x in able or x.kind == "ufunc") and x not in kept and parts.count(x) == 1:
+                out[x] = node
+    return out
+
+
+def roots_of(program: Program, whole: dict[Node, Node]) -> dict[Node, frozenset[Node]]:
     """For each node, the nodes in whose memory its array may lie."""
     roots = {x: frozenset((x,)) for x in program.inputs}
     for node in program.nodes:
         for made in made_by(node):
-            roots[made] = frozenset((made,))
+            roots[made] = frozenset((whole.get(made, made),))
         if node.kind in (*VIEWS, "call", "pick") and not is_joined(node):
             roots[node] = roots[node].union(*(roots.get(x, frozenset((x,))) for x in node.ins))
     return roots
@@ -73,9 +92,15 @@ def is_placed(made: Node) -> bool:
     return made.kind in WRITABLE or is_joined(made)
 
 
-def plan(program: Program, there: Callable[[Node], bool]) -> Arena:
-    """Give each array of the device that stays inside of the program a place."""
-    out = Arena(roots=roots_of(program))
+def plan(program: Program, there: Callable[[Node], bool], targets: Collection[Node] = ()) -> Arena:
+    """Give each array of the device that stays inside of the program a place.
+
+    Args:
+        there: tells what is on the device.
+        targets: nodes that are written elsewhere.
+    """
+    whole = wholes_of(program, {*program.outputs, *targets})
+    out = Arena(roots=roots_of(program, whole), whole=whole)
     for k, node in enumerate(program.nodes):
         for x in (*node.ins, *made_by(node)):
             for r in out.roots.get(x, ()):
@@ -87,7 +112,8 @@ def plan(program: Program, there: Callable[[Node], bool]) -> Arena:
         taken = [t for t in taken if t[2] >= k]
         for made in made_by(node):
             inside = is_placed(made) if node.kind not in ("kernel", "steps") else there(made)
-            if made in leaving or not inside or not made.size:
+            made = whole.get(made, made)  # which is needed from its first part on
+            if made in leaving or made in out.offset or not inside or not made.size:
                 continue
             begin, size = 0, room_of(made)
             for low, high, _ in sorted(taken):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..passes import has_effect
 from ..program import Node, Program
 from .arena import made_by
 from .kernels import Kernel
+from .parts import is_joined
 from .places import Places
 from .scalars import form
 
@@ -110,6 +112,10 @@ def fused(program: Program, there: Places, exact: bool) -> Program:
             for x in node.ins:
                 if x in able and x.shape == node.shape:
                     groups.join(x, node)
+        elif is_joined(node):  # which is written part by part
+            for x, y in pairwise([x for x in node.ins if x in able]):
+                if x.shape == y.shape:
+                    groups.join(x, y)
     readers: dict[Node, list[Node]] = {}
     for node in program.nodes:
         for x in node.ins:

@@ -18,7 +18,10 @@ from ...stage import make_graph
 from ..program import Node
 
 #: Modules whose functions are formulas already for values that are recorded.
-IN_FORMULAS = frozenset({"fgrad_nn.label_entropy", "fgrad_nn.softmaxes"})
+IN_FORMULAS = frozenset({
+    "fgrad_nn.activations", "fgrad_nn.activations_piecewise", "fgrad_nn.activations_smooth",
+    "fgrad_nn.label_entropy", "fgrad_nn.softmaxes",
+})  # fmt: skip
 
 
 def _parts(x: Any, count: int) -> list[Any]:

@@ -24,12 +24,7 @@ from ..lowering import constant, lower
 from ..program import Builder, Call, Node
 from ..scans.scan import scan_nodes
 from .formulas import formula_of
-from .presence import Unsure, carried, flags_of, present, steady
-
-
-def _positive(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node:
-    (x,), out = ins, e.outputs[0].aval
-    return b.make("ufunc", (x, b.literal(0)), np.maximum, out.shape, out.dtype)
+from .presence import Unsure, carried, flags_of, inside, present, steady
 
 
 def _kept(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node:
@@ -39,7 +34,6 @@ def _kept(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node:
 
 #: Operations whose own code is written for the host's processor, by module and name of that code.
 FORMS: dict[tuple[str, str], Callable[[Builder, Equation, tuple[Node, ...]], Node]] = {
-    ("fgrad_nn.activations_piecewise", "_relu_of"): _positive,
     ("fgrad_nn.masks", "select"): _kept,
 }
 
@@ -49,9 +43,10 @@ class Placed(Call):
 
     Attributes:
         there: for each answer, whether it is on the device.
+        given: for each operand, whether it is; one of a number throughout is a literal now.
     """
 
-    __slots__ = ("run", "there")
+    __slots__ = ("given", "run", "there")
 
     def __init__(
         self,
@@ -59,10 +54,11 @@ class Placed(Call):
         params: dict[str, Any],
         run: Callable[..., Any],
         there: tuple[bool, ...],
+        given: tuple[bool, ...],
     ) -> None:
         super().__init__(p, params)
-        self.run, self.there = run, there
-        self.key = self.key, id(run)
+        self.run, self.there, self.given = run, there, given
+        self.key = self.key, id(run), given
 
 
 @dataclass(frozen=True)
@@ -129,9 +125,8 @@ def _with_bodies(e: Equation, flags: list[bool], device: Device) -> dict[str, An
             if carried(params["body"], front, c, flags)[1][:c] != flags[:c]:
                 return params
             flags = [False] * front + flags
-        else:  # the first operand chooses
-            flags = flags[1:]
-        found = {k: device.compiled(g, flags) for k, g in params.items() if type(g) is Code}
+        graphs = {k: g for k, g in params.items() if type(g) is Code}
+        found = {k: device.compiled(g, inside(g, flags)) for k, g in graphs.items()}
     except Unsure:
         return params
     return {**params, **found}
@@ -162,7 +157,8 @@ def lowered(
     b: Builder, e: Equation, ins: tuple[Node, ...], there: Collection[Var], cls: type
 ) -> tuple[Node, ...]:
     """The nodes of an equation's answers."""
-    p, own = e.primitive, cls if any(flags_of(e.operands, there)) else None
+    p, given = e.primitive, tuple(flags_of(e.operands, there))
+    own = cls if any(given) else None
     on_device = all(v in there for v in e.outputs)
     if own is not None and on_device and not p.several and not p.effect:
         form = FORMS.get((p.impl.__module__, p.impl.__qualname__)) if is_function(p.impl) else None
@@ -170,7 +166,7 @@ def lowered(
         if node.kind != "call":
             return (node,)
     run = p.impl if own is None else implementation(p.impl, own)
-    meta = Placed(p, dict(e.params), run, tuple(v in there for v in e.outputs))
+    meta = Placed(p, dict(e.params), run, tuple(v in there for v in e.outputs), given)
     if not p.several:
         aval = e.outputs[0].aval
         return (b.make("call", ins, meta, aval.shape, aval.dtype, e.outputs[0].weak),)

@@ -119,16 +119,18 @@ class Parts:
 
     def _again(self, node: Node, ins: Sequence[Node], shape: tuple[int, ...]) -> Node:
         """An operation on other operands; on arrays that were joined alike, part by part."""
-        whole = [x for x in ins if x.shape]
-        widths = {tuple(y.shape[-1] for y in x.ins) if is_joined(x) else None for x in whole}
-        alike = len(widths) == 1 and None not in widths and all(x.shape == shape for x in whole)
-        if node.kind not in ELEMENTWISE or not alike:
+        joined = [x for x in ins if is_joined(x) and x.shape == shape]
+        widths = {tuple(y.shape[-1] for y in x.ins) for x in joined}
+        fits = all(not x.shape or x.shape[-1:] == shape[-1:] for x in ins)
+        if node.kind not in ELEMENTWISE or len(widths) != 1 or not fits:
             return self.b.make(node.kind, ins, node.meta, shape, node.dtype, node.weak)
         parts = []
-        for k, side in enumerate(whole[0].ins):
-            some = [x.ins[k] if x.shape else x for x in ins]
+        ends = accumulate(x.shape[-1] for x in joined[0].ins)
+        for high, side in zip(ends, joined[0].ins, strict=True):
+            span = high - side.shape[-1], high
+            some = [self._part(x, span) if x.shape else x for x in ins]
             parts.append(self.b.make(node.kind, some, node.meta, side.shape, node.dtype))
-        return self._joined(whole[0].meta, parts, whole[0])
+        return self._joined(joined[0].meta, parts, joined[0])
 
 
 def apart(program: Program) -> Program:

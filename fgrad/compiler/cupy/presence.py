@@ -86,8 +86,8 @@ def _answers(e: Equation, flags: list[bool]) -> list[bool]:
     if p is WHILE:
         return steady(params, flags)
     branches = [g for g in params.values() if isinstance(g, Code)]
-    if branches:  # of which one is taken, by the first operand
-        answers = [present(g, flags[1:])[1] for g in branches]
+    if branches:
+        answers = [present(g, inside(g, flags))[1] for g in branches]
         if any(a != answers[0] for a in answers):
             raise Unsure
         return answers[0]
@@ -95,6 +95,18 @@ def _answers(e: Equation, flags: list[bool]) -> list[bool]:
         raise Unsure
     made = any(flags) or any(getattr(x, "__name__", "") == "cupy" for x in params.values())
     return [made and not v.weak for v in e.outputs]
+
+
+def inside(graph: Graph, flags: list[bool]) -> list[bool]:
+    """The flags of a graph's inputs: all operands, or all but the first, which chooses.
+
+    Raises:
+        Unsure: it is neither.
+    """
+    behind = len(flags) - len(graph.inputs)
+    if behind not in (0, 1):
+        raise Unsure
+    return flags[behind:]
 
 
 def steady(params: Any, flags: Sequence[bool]) -> list[bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class DevicePrinter:
         self.scope, self.cls, self.there, self.fuse = scope, cls, there, fuse
         self.library, self.base, self.targets = library(cls), base, targets or {}
         self.program = program = fuse(program, there)
-        self.plan = plan(program, there)
+        self.plan = plan(program, there, self.targets)
         self.name = dict(zip(program.inputs, inputs, strict=True))
         self.lines: list[str] = []
         self.views: dict[str, str] = {}
@@ -111,13 +112,23 @@ class DevicePrinter:
     def place(self, node: Node) -> str | None:
         """The name of the place where a node is to be written, if it has one."""
         offset = self.plan.offset.get(node)
-        if node in self.targets:
+        if node in self.plan.whole:
+            self.name[node] = self._part(self._piece(self.plan.whole[node], node))
+        elif node in self.targets:
             self.name[node] = self.targets[node]
         elif offset is not None:
             self.name[node] = self.buffer(self.base + offset, node.shape, node.dtype)
         else:
             return None
         return self.name[node]
+
+    def _piece(self, whole: Node, part: Node) -> str:
+        """The expression of a part of what is joined, which is there before its parts are."""
+        if whole not in self.name:
+            self.written(whole)
+        ends = accumulate(x.shape[-1] for x in whole.ins)
+        end = next(end for x, end in zip(whole.ins, ends, strict=True) if x is part)
+        return f"{self.name[whole]}[..., {end - part.shape[-1]}:{end}]"
 
     def written(self, node: Node) -> str:
         """The name of where a result is to be written: its place, or a new array."""
@@ -208,16 +219,25 @@ class DevicePrinter:
     def call(self, node: Node) -> None:
         p, params = node.meta.primitive, node.meta.params
         if is_joined(node):
-            join = self.function(np.concatenate)
-            self.assign(node, f"{join}(({', '.join(map(self.array, node.ins))}), -1")
+            self._join(node)
             return
-        there = any(map(self.there, node.ins))
-        args = [self.read(x) if there else self.plain(x) for x in node.ins]
+        args = self._operands(node)
         if params:
             args.append(f"**{self.scope.bind(params, 'params')}")
         stem = "".join(c if c.isalnum() and c.isascii() else "_" for c in p.name)
         name = self.scope.bind(node.meta.run, f"call_{stem}")
         self.lines.append(f"{self.new(node)} = {name}({', '.join(args)})")
+
+    def _join(self, node: Node) -> None:
+        """What is joined is where its parts have been written."""
+        if node not in self.name:
+            join = self.function(np.concatenate)
+            self.assign(node, f"{join}(({', '.join(map(self.array, node.ins))}), -1")
+            return
+        for x in node.ins:
+            if self.plan.whole.get(x) is not node:
+                copy = self.function(np.copyto)
+                self.lines.append(f"{copy}({self._piece(node, x)}, {self.array(x)})")
 
     def plain(self, x: Node) -> str:
         """The expression of a value as it is."""
@@ -255,21 +275,26 @@ class DevicePrinter:
             return f"{self.read(y)}.copy()" if isinstance(y.meta, Held) else self.read(y)
         name, roots = self.name[y], self.plan.roots[y]
         shared = any(roots & self.plan.roots.get(z, frozenset()) for z in others)
-        if y.kind == "pick" and y.ins[0].kind == "steps":  # a loop's results are new
+        if is_joined(y) or (y.kind == "pick" and y.ins[0].kind == "steps"):  # which are new
             new = self.there(y) and not shared
             return name if new else f"{self.scope.bind(fresh, 'fresh')}({name})"
         while y.kind in ("transpose", "reshape", "index"):  # a view of what is new is new
             y = y.ins[0]
         if y.kind in ("call", "pick") and not shared and self.name[y] == name:
-            held = [self.name[x] for x in self._operands(y) if x in self.name]
+            held = self._operands(y.ins[0] if y.kind == "pick" else y)
             return f"{self.scope.bind(own, 'own')}({', '.join([name, *held])})"
         if shared or y.kind in ("input", "literal", "broadcast", "call", "pick"):
             return f"{self.scope.bind(fresh, 'fresh')}({name})"
         return name
 
-    @staticmethod
-    def _operands(y: Node) -> tuple[Node, ...]:
-        return y.ins[0].ins if y.kind == "pick" else y.ins
+    def _operands(self, call: Node) -> list[str]:
+        """The expressions of a call's operands."""
+        there = any(map(self.there, call.ins))
+        return [
+            self.array(x) if given and x.number is not None
+            else self.read(x) if there or given else self.plain(x)
+            for x, given in zip(call.ins, call.meta.given, strict=True)
+        ]  # fmt: skip
 
 
 def number_of(x: Any) -> Any:
