@@ -131,6 +131,25 @@ def test_additions_into_arrays():
     same(grad(lambda x: np.sum(np.tanh(x[2:] * x[:-2] + x[1:-1]))), (normal(5),))
 
 
+SLICES = [
+    ((slice(1, -1), slice(1, -1)), (slice(2, None), slice(1, -1)), (slice(1, -1), slice(None, -2))),
+    ((0,), (slice(None), 3), (slice(2, 4),)), ((..., -1), (None, slice(1, 5)), (2, None, slice(3))),
+    ((slice(None, None, 2),), (slice(1, 3),)), ((slice(4, 1, -1),), (0, 0)), ((slice(2, 3),),),
+    tuple((slice(k, k + 2), slice(k, k + 2)) for k in range(5)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", SLICES, ids=str)
+@pytest.mark.parametrize("shape", [(6, 7), (6, 7, 2), (5, 7, 30)])
+def test_slices_are_added_up(spec, shape):
+    def loss(x, y):
+        y = np.exp(y)
+        return sum(np.sum(((k + 2) * y[s] * x[s]) ** 2) for k, s in enumerate(spec))
+
+    g = same(value_and_grad(loss, (0, 1)), (normal(*shape), normal(*shape)), ulp=256)
+    assert not left(g)
+
+
 @pytest.mark.parametrize("n", [2, 30])
 def test_joins(n):
     def f(x, y):

@@ -9,6 +9,7 @@ writes behind its arrays on purpose, and must be found.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import fgrad
-from fgrad.compiler.native import engine, entry, vectors
+from fgrad.compiler.native import bodies, engine, entry, vectors
 from tests.native.kernels import DTYPES, call
 
 ROOT = Path(__file__).parents[2]
@@ -62,15 +63,52 @@ def views(x: Any) -> Any:
     return np.sum(z * np.arange(x.shape[1])) + np.cumsum(x)[-1] + np.sort(x, axis=0)[0, 0]
 
 
+def picks(x: Any, rows: Any, columns: Any) -> Any:
+    """Arrays of indices, additions into slices, running sums, places of extremes, einsum."""
+    y = x[rows] * x[1, columns % x.shape[1]][:, None] + np.cumsum(x, axis=0)[rows]
+    y = fgrad.at(np.exp(y))[rows % len(y), 0].add(x[rows, 1])
+    z = np.einsum("ij,kj->ik", y, x) + np.prod(x, axis=1) * np.argmax(x, axis=0)[0]
+    part = z[1:, :-1] * z[:-1, 1:] + z[1:, 1:]
+    return np.sum(part) + np.sum(np.floor_divide(columns, 3)[columns % 2])
+
+
+def bent(x: Any, xs: Any) -> Any:
+    """A loop of NumPy's with machine code in it."""
+
+    def step(c: Any, x: Any) -> Any:
+        s = np.sort(np.tanh(c + x) * x + np.exp(-c * c))
+        return s * 0.5 + np.cos(c) * c, np.sum(s * x)
+
+    c, sums = fgrad.scan(step, x, xs)
+    return np.sum(c) + np.sum(sums)
+
+
+def check(f: Any, *arguments: Any) -> None:
+    """Compare a compiled function and its gradient with the function; the first call records."""
+    for g in (f, fgrad.grad(f)):
+        compiled = fgrad.jit(g, backend="native", threads=2)
+        compiled(*arguments)
+        np.testing.assert_allclose(compiled(*arguments), g(*arguments), rtol=1e-9, atol=1e-11)
+
+
+def indices() -> None:
+    """What reads and writes where arrays say, what threads share, and loops of NumPy's."""
+    rng = np.random.default_rng(1)
+    bodies.BUSY = 1
+    for n in (2, 9):
+        x, rows = rng.normal(size=(n + 1, n)), rng.integers(-n - 1, n + 1, 2 * n)
+        check(picks, x, rows, rng.integers(0, n, 2 * n))
+        bad = fgrad.jit(picks, backend="native")
+        bad(x, rows, abs(rows))
+        with contextlib.suppress(IndexError):
+            bad(x, rows + 10**12, abs(rows))
+        check(bent, rng.normal(size=8 * n), rng.normal(size=(3, 8 * n)))
+    check(net, rng.normal(size=(16, 5)), rng.normal(size=(5, 12)), rng.normal(size=(20, 16)))
+
+
 def programs() -> None:
     """Compiled programs and their gradients, on dense arrays and on views."""
     rng = np.random.default_rng(0)
-
-    def check(f: Any, *arguments: Any) -> None:
-        for g in (f, fgrad.grad(f)):
-            found = fgrad.jit(g, backend="native")(*arguments)
-            np.testing.assert_allclose(found, g(*arguments), rtol=1e-10, atol=1e-12)
-
     for n in (1, 3, 10, 33):
         check(net, rng.normal(size=(n, 5)), rng.normal(size=(5, 2)), rng.normal(size=(7, n)))
         check(
@@ -122,7 +160,7 @@ def errors_of(which: str) -> list[str]:
 
 def main() -> None:
     """Run each part under valgrind, or the one that is named here and now."""
-    parts = {f.__name__: f for f in (functions, programs, broken)}
+    parts = {f.__name__: f for f in (functions, programs, indices, broken)}
     if len(sys.argv) > 1:
         engine.LONGEST = float("inf")  # LLVM is fifty times as slow here
         parts[sys.argv[1]]()

@@ -8,18 +8,21 @@ group that reads it is done.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..program import Held, Node
-from . import nests, places
+from . import clusters, nests, places
+from .clusters import Sharing
 from .engine import NativeRefused
 from .groups import VIEWS, Group, Grouping, is_elementwise, is_looped, reduction
 from .loops import Operand, Writer, const, type_of
 from .nests import Functions, Nest
 from .places import SMALL, Arena, Memory, Root, Scalars, Storage
 from .scalars import cast
+from .sharing import BUSY
 
 #: What lowers a node by its kind, or a call by its primitive's name.
 Rules = Mapping[str, Callable[["Body", Node], None]]
@@ -240,13 +243,21 @@ class Body:
         outside = self.grouping.outside
         results = {y: self.place_for(y) for y in group.members if y in outside and y not in sums}
         nest = Nest()
-        nests.clustered(nest, group.members, group.shape, operands, results, sums)
+        busy = prod(group.shape) * len(group.members) >= BUSY
+        sharing = Sharing(self.take) if busy else None
+        clusters.clustered(nest, group.members, group.shape, operands, results, sums, sharing)
+        if sharing is not None and sharing.before.places:
+            self.call(sharing.before)
         self.call(nest)
+        for y, parts in sharing.slots.items() if sharing is not None else ():
+            nest = Nest()
+            clusters.added_up(nest, y, parts, sums[y])
+            self.call(nest)
         for y, place in sums.items():
             found = reduction(y)
             if found is not None and found.over > 1:
                 nest = Nest()
-                nests.divide(nest, place, found.over)
+                clusters.divide(nest, place, found.over)
                 self.call(nest)
 
     def _single(self, node: Node) -> None:
@@ -254,7 +265,7 @@ class Body:
             xs: list[Any] = [np.broadcast_to(self.scalars(x), node.shape) for x in node.ins]
             out = np.empty(node.shape, object)
             for index in np.ndindex(*node.shape):
-                out[index] = nests.element(self.w, node, [x[index] for x in xs])
+                out[index] = clusters.element(self.w, node, [x[index] for x in xs])
             self.set(node, out)
         elif reduction(node) is not None:
             self.set(node, self._gathered(node))
@@ -271,7 +282,7 @@ class Body:
         for index in np.ndindex(*shape):
             rest = tuple(i for k, i in enumerate(index) if k not in found.axes)
             parts.setdefault(rest, []).append([x[index] for x in columns])
-        flat = [nests.gathered(self.w, node, part) for part in parts.values()]
+        flat = [clusters.gathered(self.w, node, part) for part in parts.values()]
         out = np.empty(len(flat), object)
         out[:] = flat
         return out.reshape(node.shape)

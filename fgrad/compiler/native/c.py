@@ -210,7 +210,8 @@ class _Printer:
     def loop(self, s: For) -> None:
         """A loop."""
         i = s.counter
-        self.inside(f"for (int64_t {i} = 0; {i} < {s.count}; {i}++) {{", s.body)
+        first, last = map(self.read, s.span) if s.span else ("0", str(s.count))
+        self.inside(f"for (int64_t {i} = {first}; {i} < {last}; {i}++) {{", s.body)
 
     def repeat(self, s: While) -> None:
         """A loop as long as something holds."""
@@ -229,6 +230,7 @@ class _Printer:
     def call(self, s: Call) -> None:
         """A nest."""
         ins = [f"&{self.place(p)}" for p in s.places] + [self.read(x) for x in s.values]
+        ins += ["0", str(s.parts)] if s.parts else []
         self.line(f"{s.function}({', '.join(ins)});")
 
     def gemm(self, s: Gemm) -> None:

@@ -140,6 +140,15 @@ def processor() -> tuple[str, str]:
 
 
 @functools.cache
+def width() -> int:
+    """Bytes of a vector of this processor's; 0 where that isn't known."""
+    name, features = processor()
+    if "+avx512f" in features.split(","):
+        return 64
+    return 32 if "+avx2" in features.split(",") or name == "haswell" else 0
+
+
+@functools.cache
 def _machine() -> Machine:
     return Machine()
 
@@ -192,6 +201,11 @@ class Machine:
             tuning.slp_vectorization = tuning.loop_unrolling = False
             builder = llvm.create_pass_builder(machine, tuning)
             builder.getModulePassManager().run(module, builder)
+            if " alwaysinline " in ir:  # the vectorised calls, which are there by now
+                last = llvm.create_new_module_pass_manager()
+                last.add_always_inliner_pass()
+                last.add_instruction_combine_pass()
+                last.run(module, builder)
         if time.thread_time() - begun > LONGEST:
             raise NativeRefused(f"compiling takes more than {LONGEST:.0f} s")
         code = machine.emit_object(module)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import re
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -128,6 +129,7 @@ def _symbols() -> dict[str, int]:
         address = ctypes.cast(function, ctypes.c_void_p).value
         assert address is not None
         found[name] = address
+    found["fgrad_main_thread"] = threading.main_thread().ident or 0
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from ..passes import Options
 from ..program import Program
+from ..threads import allowed
 from . import c, engine
 from .engine import NativeRefused
 from .kernels import Kernel
@@ -74,7 +75,7 @@ def generate(program: Program, options: Options, again: Again) -> Generated:
     reasons = reasons_in_words(regions.reasons)
     try:
         for kernel in regions.kernels:
-            kernel.compile()
+            kernel.compile(allowed(options.threads))
     except NativeRefused as error:
         return Generated(program, reasons={str(error): len(program.nodes)})
     return Generated(regions.program, [*regions.kernels, *regions.made], reasons)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..program import Held, Node
-from . import engine, entry, llvm
+from . import engine, entry, llvm, sharing
 from .bodies import FAULT, Body, State
 from .control import RULES
 from .engine import NativeRefused
@@ -68,8 +68,8 @@ class Kernel:
         """How many operations it does, views not counted."""
         return sum(n.kind not in VIEWS for n in self.members)
 
-    def lower(self) -> None:
-        """Make loops of it."""
+    def lower(self, threads: int = 1) -> None:
+        """Make loops of it, that so many threads may share."""
         state, known = State(RULES), dict[Node, Any]()
         pointers: list[tuple[str, str]] = []
         self.arrays = [x for x in self.ins if x.shape]
@@ -111,7 +111,7 @@ class Kernel:
             "main", tuple(pointers), (), state.w.body, frozenset(p for p, _ in pointers), True,
             state.swapped,
         )  # fmt: skip
-        self.loops = Module([*state.functions.made, main])
+        self.loops = Module([*state.functions.made, main], threads)
 
     def _parameter(self, x: Node, type: str, written: bool) -> None:
         size = DTYPES[type].itemsize
@@ -128,10 +128,11 @@ class Kernel:
         self.slots[x] = t, k
         return Memory(roots[t], f"n_{t}", t, (), (), k)
 
-    def compile(self, level: int = 2) -> None:
+    def compile(self, threads: int = 1, level: int = 2) -> None:
         """Make machine code of it.
 
         Args:
+            threads: how many may share a loop.
             level: how hard LLVM tries; less for long stretches without loops, on which its time
                 grows faster than their length.
 
@@ -139,9 +140,10 @@ class Kernel:
             NativeRefused: it is too large, or there is nothing to compile with.
         """
         if not self.loops.functions:
-            self.lower()
+            self.lower(threads if sharing.possible() else 1)
         level = min(level, 1) if len(self.loops.main.body) > LONG else level
-        text = llvm.text(self.loops, "kernel") + entry.declarations(self.parameters)
+        width = engine.width() if level > 1 else 0
+        text = llvm.text(self.loops, "kernel", width) + entry.declarations(self.parameters)
         release = work(self.loops) / PACE >= entry.RELEASE_FROM
         code = engine.compile_module(
             text + entry.wrapper("kernel", self.parameters, release=release), level=level

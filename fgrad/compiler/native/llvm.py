@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import blas, vectors
+from . import blas, sharing, vectors
 from .loops import (
     Call,
     Const,
@@ -65,14 +65,24 @@ _VERBS = {
 _CASTS = {"if": "sitofp", "uf": "uitofp", "bf": "uitofp", "fi": "fptosi", "fu": "fptoui"}
 
 
+#: So many calls of vector functions are merged with the loops they are in, which saves a tenth of
+#: their time; more would take long to compile.
+MERGED = 12
 #: Loops of fewer steps don't end with steps of one element each, but with one that is masked.
 SHORT = 256
 _MASKED = '!0 = !{!"llvm.loop.vectorize.predicate.enable", i1 true}'
 
 
-def text(module: Module, name: str) -> str:
-    """A module as text; its last function is called ``name`` and seen from outside."""
+def text(module: Module, name: str, width: int = 0) -> str:
+    """A module as text.
+
+    Args:
+        module: whose last function is seen from outside.
+        name: how that is called.
+        width: of the processor's vectors, in bytes, if vector functions may be merged with loops.
+    """
     used: set[tuple[str, str]] = set()
+    calls = 0
     products: set[str] = set()
     intrinsics: set[str] = set()
     marks: list[str] = []
@@ -81,12 +91,20 @@ def text(module: Module, name: str) -> str:
         for s in statements(fn.body):
             if isinstance(s, Let) and s.op in ARITY and s.op not in _INTRINSICS:
                 used.add((s.op, s.out.type))
+                calls += 1
             elif isinstance(s, Gemm):
                 products.add(s.type)
         outside = fn is module.main
         printer = _Printer(fn, intrinsics, marks)
         parts.append(printer.define(name if outside else fn.name, outside))
-    head = [*sorted(intrinsics), vectors.declarations(used), blas.definitions(products)]
+        if fn.parts:
+            types = [*("ptr" for _ in fn.pointers), *(TYPES[v.type] for v in fn.values[:-2])]
+            parts.append(sharing.definitions(fn, types, fn.parts, module.threads))
+    shared = module.threads > 1 and any(fn.parts for fn in module.functions)
+    system = sharing.DECLARED if shared else ""
+    width = width if calls <= MERGED else 0
+    head = [system, *sorted(intrinsics), vectors.declarations(used, width)]
+    head.append(blas.definitions(products))
     return "\n".join([*head, *parts, _MASKED, *marks]) + "\n"
 
 
@@ -269,24 +287,29 @@ class _Printer:
     def loop(self, s: For) -> None:
         """A loop of known length, at least one step."""
         i, before = s.counter, self._block
+        first, last = map(self.read, s.span) if s.span else ("0", str(s.count))
         self.line(f"br label %{i}.body")
         at = len(self.lines) + 1
         self.block(f"{i}.body")
         self.body(s.body)
         self.line(f"%{i}.next = add nuw nsw i64 %{i}, 1")
-        self.line(f"%{i}.more = icmp ult i64 %{i}.next, {s.count}")
+        self.line(f"%{i}.more = icmp ult i64 %{i}.next, {last}")
         masked = ""
         if self._masked(s):
             number = len(self.marks) + 1
             self.marks.append(f"!{number} = distinct !{{!{number}, !0}}")
             masked = f", !llvm.loop !{number}"
         self.line(f"br i1 %{i}.more, label %{i}.body, label %{i}.end{masked}")
-        self.lines.insert(at, f"%{i} = phi i64 [ 0, %{before} ], [ %{i}.next, %{self._block} ]")
+        self.lines.insert(
+            at, f"%{i} = phi i64 [ {first}, %{before} ], [ %{i}.next, %{self._block} ]"
+        )
         self.block(f"{i}.end")
 
     @staticmethod
     def _masked(s: For) -> bool:
         """Whether what is left over of a short loop is a good part of it, and one masked step."""
+        if s.span:
+            return False
         return 3 <= s.count <= SHORT and s.count % 8 != 0
 
     def repeat(self, s: While) -> None:
@@ -315,7 +338,8 @@ class _Printer:
         """A nest."""
         ins = [f"ptr {self.address(p)}" for p in s.places]
         ins += [f"{TYPES[x.type]} {self.read(x)}" for x in s.values]
-        self.line(f"call void @{s.function}({', '.join(ins)})")
+        name = f"{s.function}.shared" if s.parts else s.function
+        self.line(f"call void @{name}({', '.join(ins)})")
 
     def gemm(self, s: Gemm) -> None:
         """A product by BLAS."""

@@ -147,11 +147,12 @@ class Set:
 
 @dataclass(frozen=True)
 class For:
-    """``for counter in range(count): body``."""
+    """``for counter in range(count): body``; or only from a first number to before a last."""
 
     counter: str
     count: int
     body: list[Any]
+    span: tuple[Operand, Operand] | None = None
 
 
 @dataclass(frozen=True)
@@ -174,11 +175,16 @@ class If:
 
 @dataclass(frozen=True)
 class Call:
-    """A function of the module, of the addresses of places and of values."""
+    """A function of the module, of the addresses of places and of values.
+
+    One with parts gets the numbers of the first and of the one behind the last besides; threads
+    may share them.
+    """
 
     function: str
     places: tuple[Place, ...]
     values: tuple[Operand, ...]
+    parts: int = 0
 
 
 @dataclass(frozen=True)
@@ -224,6 +230,8 @@ class Function:
         written: the pointers that it writes to.
         apart: whether none of the memory written to is read by another name.
         swapped: pointers that are variables, and their types.
+        parts: of a nest that threads may share, how many it has; its last two parameters are the
+            numbers of the first that it does and of the one behind the last.
     """
 
     name: str
@@ -233,13 +241,20 @@ class Function:
     written: frozenset[str] = frozenset()
     apart: bool = True
     swapped: dict[str, str] = field(default_factory=dict)
+    parts: int = 0
 
 
 @dataclass
 class Module:
-    """Functions, the last of which is called from outside."""
+    """Functions, the last of which is called from outside.
+
+    Attributes:
+        functions: in order.
+        threads: how many may share a loop.
+    """
 
     functions: list[Function] = field(default_factory=list)
+    threads: int = 1
 
     @property
     def main(self) -> Function:
@@ -307,10 +322,10 @@ class Writer:
             self.body = outer
 
     @contextmanager
-    def loop(self, count: int) -> Iterator[str]:
+    def loop(self, count: int, span: tuple[Operand, Operand] | None = None) -> Iterator[str]:
         """Write the body of a loop; gives its counter."""
         counter, body = self.name("i"), list[Any]()
-        self.emit(For(counter, count, body))
+        self.emit(For(counter, count, body, span))
         with self.inside(body):
             yield counter
 

@@ -1,4 +1,4 @@
-"""Nests: a group of operations as one function of loops over memory.
+"""Nests: functions of loops over memory.
 
 The function is made for its arrays' strides, not for their addresses: these are its parameters. So
 two nests that do the same to different arrays are one function.
@@ -6,32 +6,15 @@ two nests that do the same to different arrays are one function.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from ..program import Node
-from .groups import SAME, reduction
-from .loops import (
-    DTYPES,
-    Call,
-    Const,
-    Function,
-    Operand,
-    Place,
-    Set,
-    Value,
-    Variable,
-    Writer,
-    const,
-    kind_of,
-    type_of,
-)
+from .loops import Call, Function, Operand, Place, Value, Writer
 from .places import Memory, Root, Storage
-from .scalars import apply, cast
+from .scalars import cast
 
+#: The parameters of a nest that does some parts of a loop: from the first to before the last.
+SPAN = Value("first", "i64"), Value("last", "i64")
 #: Sums of more elements in one loop are cut into parts of so many, whose sums are added up.
 PART = 4096
 
@@ -42,10 +25,11 @@ class Nest:
     Attributes:
         w: its statements.
         places: what its pointers are to point to.
+        parts: how many parts its outermost loop has, of which it does some; 0 if it does all.
     """
 
     def __init__(self) -> None:
-        self.w = Writer()
+        self.w, self.parts = Writer(), 0
         self.places: list[Place] = []
         self._pointers: dict[Any, tuple[str, Memory]] = {}
         self._values: dict[Value, Value] = {}
@@ -83,9 +67,10 @@ class Nest:
             for b in self._roots
             if a != b
         )
+        span = SPAN if self.parts else ()
         fn = Function(
-            "", pointers, tuple(self._values.values()), self.w.body, frozenset(self._written),
-            apart,
+            "", pointers, (*self._values.values(), *span), self.w.body, frozenset(self._written),
+            apart, parts=self.parts,
         )  # fmt: skip
         return fn, tuple(self.places), tuple(self._values)
 
@@ -107,7 +92,7 @@ class Functions:
             name = self._known[key] = fn.name = f"nest{len(self.made)}"
             self.made.append(fn)
             self.size += nest.w.size
-        w.emit(Call(name, places, values))
+        w.emit(Call(name, places, values, nest.parts))
 
 
 # ------------------------------------------------------------------ loops over strides
@@ -155,9 +140,9 @@ class Loops:
         for n in shape:
             self.enter(n)
 
-    def enter(self, n: int) -> None:
+    def enter(self, n: int, span: tuple[Operand, Operand] | None = None) -> None:
         """Begin a loop inside of the others."""
-        loop = self.w.loop(n)
+        loop = self.w.loop(n, span)
         self.counters.append(loop.__enter__())
         self._stack.append(loop)
 
@@ -206,163 +191,8 @@ def copy(nest: Nest, source: Storage, target: Memory, add: bool = False) -> None
     loops.end()
 
 
-def clustered(
-    nest: Nest, members: Sequence[Node], shape: Sequence[int], operands: dict[Node, Storage],
-    results: dict[Node, Memory], sums: dict[Node, Memory],
-) -> None:  # fmt: skip
-    """A group of operations in one nest.
-
-    Args:
-        members: in order.
-        shape: of the loops.
-        operands: where the values from outside are.
-        results: where the values go that are read outside.
-        sums: where the sums go.
-    """
-    arrays = [x for x in operands.values() if isinstance(x, Memory)]
-    sources = {id(x): nest.inside(x) for x in arrays}
-    targets = {y: nest.inside(x, True) for y, x in results.items()}
-    totals = {y: nest.inside(x, True) for y, x in sums.items()}
-    table = [spread(x, shape) for x in arrays] + [spread(x, shape) for x in results.values()]
-    table += [_of_sum(y, x) for y, x in sums.items()]
-    extents, table = collapsed(*ordered(shape, table))
-    op = {y: _op(y) for y in sums}
-    whole = [y for y, s in zip(sums, table[len(arrays) + len(results) :], strict=True)
-             if not any(s)]  # fmt: skip
-    if whole and "mul" not in op.values():  # whose parts may overflow where the whole doesn't
-        extents, table = parted(extents, table)
-    rows = iter(table)
-    steps = {id(x): next(rows) for x in arrays}
-    ends = {y: next(rows) for y in results}
-    over = {y: next(rows) for y in sums}
-    w = nest.w
-    # A sum along the innermost axis is a variable of the innermost loop; any other is memory.
-    alone = {y for y in sums if not over[y][-1]}
-    grown = {y for y in sums if y not in alone or any(s == 0 for s in over[y][:-1])}
-    for y in (y for y in sums if y in grown):
-        _fill(nest, totals[y], start(op[y], totals[y].type))
-    loops = Loops(w, extents[:-1])
-    outer = list(loops.counters)
-    variables = {y: w.variable(start(op[y], totals[y].type)) for y in sums if y in alone}
-    loops.enter(extents[-1])
-    values: dict[Node, Operand] = {}
-
-    def read(x: Node) -> Operand:
-        if x not in values:
-            place = operands[x]
-            if isinstance(place, Memory):
-                values[x] = w.load(at(sources[id(place)], steps[id(place)], loops.counters))
-            else:
-                values[x] = nest.value(place.one)
-        return values[x]
-
-    for node in members:
-        xs = [read(x) for x in node.ins]
-        if node in sums:
-            _gather(w, node, xs, variables.get(node), at(totals[node], over[node], loops.counters))
-            continue
-        values[node] = element(w, node, xs)
-        if node in targets:
-            w.store(at(targets[node], ends[node], loops.counters), values[node])
-    loops.leave()
-    for y, variable in variables.items():
-        place = at(totals[y], over[y][:-1], outer)
-        value: Operand = w.get(variable)
-        if y in grown:
-            value = w.let(op[y], w.load(place), value, loose=op[y] == "add")
-        w.store(place, value)
-    loops.end()
-
-
-def element(w: Writer, node: Node, xs: list[Operand]) -> Operand:
-    """One element of an elementwise operation."""
-    if node.kind == "ufunc":
-        return apply(w, node, xs)
-    t = type_of(node.dtype)
-    assert t is not None
-    if node.kind == "cast" or (node.kind == "call" and node.meta.primitive.name in SAME):
-        return cast(w, xs[0], t)
-    test, yes, no = xs
-    return w.let("select", cast(w, test, "i1"), cast(w, yes, t), cast(w, no, t), type=t)
-
-
-def start(op: str, type: str) -> Const:
-    """What a reduction begins with, as NumPy's do."""
-    if op in ("max", "min"):
-        end = math.inf if op == "min" else -math.inf
-        if kind_of(type) == "f":
-            return const(end, type)
-        return const(getattr(np.iinfo(DTYPES[type]), "max" if op == "min" else "min"), type)
-    return const(op in ("mul", "and"), type)
-
-
-def _op(node: Node) -> str:
-    found = reduction(node)
-    assert found is not None
-    return found.op
-
-
-def _taken(w: Writer, node: Node, x: Operand, type: str) -> Operand:
-    """An element as it is gathered."""
-    found = reduction(node)
-    assert found is not None
-    return cast(w, cast(w, x, "i1") if found.truths else x, type)
-
-
-def gathered(w: Writer, node: Node, xs: Sequence[list[Operand]]) -> Operand:
-    """The sum, maximum or minimum of a few values, one after the other."""
-    t = type_of(node.dtype)
-    assert t is not None
-    out: Operand | None = None
-    for x in xs:
-        y = _product(w, [_taken(w, node, z, t) for z in x])
-        out = y if out is None else w.let(_op(node), out, y)
-    assert out is not None
-    found = reduction(node)
-    if found is not None and found.over > 1:
-        out = w.let("div", out, const(found.over, t))
-    return out
-
-
-def divide(nest: Nest, x: Memory, by: int) -> None:
-    """Divide all elements of an array by a number."""
-    w, x = nest.w, nest.inside(x, True)
-    shape, strides = collapsed(*ordered(x.shape, [list(x.strides)]))
-    loops = Loops(w, shape)
-    place = at(x, strides[0], loops.counters)
-    w.store(place, w.let("div", w.load(place), const(by, x.type)))
-    loops.end()
-
-
-def _product(w: Writer, xs: list[Operand]) -> Operand:
-    return xs[0] if len(xs) == 1 else w.let("mul", *xs)
-
-
-def _gather(
-    w: Writer, node: Node, xs: list[Operand], variable: Variable | None, place: Place
-) -> None:
-    """Add one element to a sum."""
-    op = _op(node)
-    x = _product(w, [_taken(w, node, x, place.type) for x in xs])
-    if variable is None:
-        w.store(place, w.let(op, w.load(place), x))
-    else:
-        w.emit(Set(variable, w.let(op, w.get(variable), x, loose=op == "add")))
-
-
-def _of_sum(node: Node, x: Memory) -> list[int]:
-    """The strides of a sum over the axes of what is summed."""
-    found = reduction(node)
-    assert found is not None
-    strides = iter(x.strides)
-    out = []
-    for i in range(node.ins[0].ndim):
-        stride = 0 if i in found.axes and not found.keepdims else next(strides)
-        out.append(0 if i in found.axes else stride)
-    return out
-
-
-def _fill(nest: Nest, x: Memory, value: Operand) -> None:
+def fill(nest: Nest, x: Memory, value: Operand) -> None:
+    """Write one number into all of an array."""
     shape, strides = collapsed(*ordered(x.shape, [list(x.strides)]))
     loops = Loops(nest.w, shape)
     nest.w.store(at(x, strides[0], loops.counters), value)

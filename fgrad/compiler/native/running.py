@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from ..program import Node
 from .bodies import Body, Rules
+from .clusters import start
 from .loops import Operand, Set, Value, Writer, const, kind_of
-from .nests import Loops, Nest, start
+from .nests import Loops, Nest
 from .places import Memory
 from .scalars import cast
 

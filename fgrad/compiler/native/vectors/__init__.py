@@ -16,6 +16,8 @@ from .text import LLVM_TYPES, Body, Value
 
 #: Lanes of the vectors, for each kind of number; as many as 128 to 512 bits hold.
 LANES = {"f64": (2, 4, 8), "f32": (4, 8, 16)}
+#: Bytes of a number.
+SIZES = {"f64": 8, "f32": 4}
 
 
 def symbol(name: str, kind: str, lanes: int = 1) -> str:
@@ -42,9 +44,15 @@ def is_symbol(text: str) -> bool:
     )
 
 
-def declarations(used: Iterable[tuple[str, str]]) -> str:
-    """The text that a module needs, once, for the pairs of name and kind that it calls."""
-    lines, kept = [], []
+def declarations(used: Iterable[tuple[str, str]], width: int = 0) -> str:
+    """The text that a module needs, once, for the pairs of name and kind that it calls.
+
+    Args:
+        used: the pairs.
+        width: of the vectors, in bytes, whose functions are defined in the module, to be merged
+            with its loops; 0 for none.
+    """
+    lines, kept, declared = [], [], set[str]()
     for name, kind in sorted(set(used)):
         variants = ",".join(
             f"_ZGV_LLVM_N{n}{'v' * ARITY[name]}_{symbol(name, kind)}({symbol(name, kind, n)})"
@@ -55,14 +63,20 @@ def declarations(used: Iterable[tuple[str, str]]) -> str:
             f'"vector-function-abi-variant"="{variants}"'
         )
         for n in LANES[kind]:
-            lines.append(_head("declare", name, kind, n))
             kept.append(f"ptr @{symbol(name, kind, n)}")
+            if n * SIZES[kind] != width:
+                lines.append(_head("declare", name, kind, n))
+                continue
+            text, more = _body(name, kind, n)
+            declared |= more
+            head = _head("define internal", name, kind, n, " %x{}")
+            lines.append(f"{head} alwaysinline nounwind willreturn memory(none) {text}")
     if kept:
         lines.append(
             f"@llvm.compiler.used = appending global [{len(kept)} x ptr] [{', '.join(kept)}], "
             'section "llvm.metadata"'
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*sorted(declared), *lines]) + "\n"
 
 
 def library(symbols: Iterable[str]) -> str:
@@ -75,14 +89,19 @@ def library(symbols: Iterable[str]) -> str:
             continue
         _, name, kind, *lanes = wanted.split("_")
         n = int(lanes[0][1:]) if lanes else 1
-        body = Body(n)
-        arguments = [Value(body, kind, f"%x{i}") for i in range(ARITY[name])]
-        result = FORMULAS[name, kind](*arguments)
-        declared |= body.declared
-        head = _head("define", name, kind, n, " %x{}")
-        lines = "\n  ".join([*body.first, *body.lines, f"ret {body.type(kind)} {result.text}"])
-        texts.append(f"{head} noinline {{\n  {lines}\n}}")
+        text, more = _body(name, kind, n)
+        declared |= more
+        texts.append(f"{_head('define', name, kind, n, ' %x{}')} noinline {text}")
     return "\n".join([*sorted(declared), *texts]) + "\n"
+
+
+def _body(name: str, kind: str, lanes: int) -> tuple[str, set[str]]:
+    """What a function does, in braces, and the declarations that this needs."""
+    body = Body(lanes)
+    arguments = [Value(body, kind, f"%x{i}") for i in range(ARITY[name])]
+    result = FORMULAS[name, kind](*arguments)
+    lines = "\n  ".join([*body.first, *body.lines, f"ret {body.type(kind)} {result.text}"])
+    return f"{{\n  {lines}\n}}", body.declared
 
 
 def _head(verb: str, name: str, kind: str, lanes: int, argument: str = "") -> str:
