@@ -1,4 +1,4 @@
-"""A training step on a GPU: fgrad with CuPy beside torch, for a network of three layers.
+"""A training step on a GPU: fgrad with CuPy, compiled too, beside torch; three dense layers.
 
     python benchmarks/gpu.py
     python benchmarks/gpu.py --seconds 10 --sizes 100x64,10000x1024
@@ -49,10 +49,13 @@ def data(batch: int, width: int) -> Any:
     return params, x, rng.normal(size=(batch, 10)).astype(np.float32)
 
 
-def with_fgrad(cupy: Any, batch: int, width: int) -> tuple[Callable[[], Any], Callable[[], None]]:
-    """The step, and how to wait for it."""
+def with_fgrad(
+    cupy: Any, batch: int, width: int, compiled: bool
+) -> tuple[Callable[[], Any], Callable[[], None]]:
+    """The step, as it is or compiled, and how to wait for it."""
     args = tree.to_device(data(batch, width), cupy)
     step = fgrad.value_and_grad(loss)
+    step = fgrad.jit(step) if compiled else step
     return lambda: step(*args), cupy.cuda.Device().synchronize
 
 
@@ -98,17 +101,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sizes", default=SIZES)
     options = parser.parse_args(arguments)
     torch = importlib.util.find_spec("torch") is not None
-    print(f"{'batch x width':>14} {'fgrad, CuPy':>12} {'torch':>8}   ms")
+    print(f"{'batch x width':>14} {'fgrad, CuPy':>12} {'jit':>8} {'torch':>8}   ms")
     for size in options.sizes.split(","):
         batch, width = map(int, size.split("x"))
-        ours, wait = with_fgrad(cupy, batch, width)
-        cells = [f"{milliseconds(ours, wait, options.seconds):.3f}", ""]
+        cells = []
+        for compiled in (False, True):
+            ours, wait = with_fgrad(cupy, batch, width, compiled)
+            cells.append(f"{milliseconds(ours, wait, options.seconds):.3f}")
         if torch:
             theirs, wait = with_torch(batch, width)
             a, b = float(ours()[0]), float(theirs()[0])
             assert abs(a - b) <= 1e-3 * abs(b), f"losses differ: {a} and {b}"
-            cells[1] = f"{milliseconds(theirs, wait, options.seconds):.3f}"
-        print(f"{size:>14} {cells[0]:>12} {cells[1]:>8}")
+            cells.append(f"{milliseconds(theirs, wait, options.seconds):.3f}")
+        print(f"{size:>14} {cells[0]:>12} {' '.join(f'{cell:>8}' for cell in cells[1:])}")
 
 
 if __name__ == "__main__":

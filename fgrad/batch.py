@@ -44,7 +44,7 @@ from .core import (
 )
 from .errors import ArgumentError, ShapeError, TracerConversionError, describe, name_of
 from .tracebacks import boundary
-from .tracer import ArrayTracer
+from .tracer import ArrayTracer, class_below
 
 #: The traces of the mapped axes that have names, around the code that is running.
 AXES: ContextVar[dict[Hashable, Any]] = ContextVar("AXES", default={})  # noqa: B039  never written
@@ -59,7 +59,7 @@ class BatchTracer(ArrayTracer):
     @property  # type: ignore[misc]  # mypy wants a setter
     def __class__(self) -> type[Any]:
         """That of one element, as a loop over them finds it: of a number, NumPy's scalar."""
-        kind: type[Any] = self.value.__class__
+        kind = class_below(self)
         return kind if self.ndim or not issubclass(kind, np.ndarray) else self.dtype.type
 
     # What stands below has a batch axis, so it is no Python number and knows its shape and dtype.

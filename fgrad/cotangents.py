@@ -35,7 +35,9 @@ def pull_general(
 ) -> None:
     """Pull a cotangent back through an operation of any number of operands and answers."""
     assert p.vjp is not None
-    if p.several:
+    if p.several and type(g) is not Parts:  # of the only answer
+        g = {0: g}
+    elif p.several:
         parts: dict[int, Any] = {}
         for k, part in g.parts:
             parts[k] = parts[k] + part if k in parts else part

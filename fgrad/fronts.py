@@ -11,6 +11,7 @@ from .arrays import NATIVE
 from .core import PRIMITIVES, Params, Primitive, Tracer, bind, evaluate
 from .elsewhere import qualified
 from .errors import NoRuleError
+from .tracebacks import hide_frames
 from .tracer import register
 
 #: From any call of NumPy's function to its operands and params.
@@ -59,9 +60,13 @@ def unary_front(p: Primitive) -> Callable[..., Any]:
     impl = p.impl
 
     def front(x: Any) -> Any:
-        if isinstance(x, Tracer):
-            return x.owner.unary(p, x, None)
-        return impl(x) if type(x) in NATIVE else evaluate(p, (x,), {})
+        try:
+            if isinstance(x, Tracer):
+                return x.owner.unary(p, x, None)
+            return impl(x) if type(x) in NATIVE else evaluate(p, (x,), {})
+        except BaseException as e:
+            hide_frames(e)
+            raise
 
     return front
 
@@ -71,17 +76,21 @@ def binary_front(p: Primitive) -> Callable[..., Any]:
     impl = p.impl
 
     def front(x: Any, y: Any) -> Any:
-        if isinstance(x, Tracer):
-            trace = x.owner
-            if isinstance(y, Tracer) and y.owner is not trace and y.owner.level > trace.level:
+        try:
+            if isinstance(x, Tracer):
+                trace = x.owner
+                if isinstance(y, Tracer) and y.owner is not trace and y.owner.level > trace.level:
+                    trace = y.owner
+            elif isinstance(y, Tracer):
                 trace = y.owner
-        elif isinstance(y, Tracer):
-            trace = y.owner
-        elif type(x) in NATIVE and type(y) in NATIVE:
-            return impl(x, y)
-        else:
-            return evaluate(p, (x, y), {})
-        return trace.binary(p, x, y)
+            elif type(x) in NATIVE and type(y) in NATIVE:
+                return impl(x, y)
+            else:
+                return evaluate(p, (x, y), {})
+            return trace.binary(p, x, y)
+        except BaseException as e:
+            hide_frames(e)
+            raise
 
     return front
 
@@ -107,13 +116,17 @@ def general_front(p: Primitive, canonical: Canonical) -> Callable[..., Any]:
     """From any call of NumPy's function to operands and params, and on to the trace."""
 
     def front(*args: Any, **kwargs: Any) -> Any:
-        operands, params = canonical(*args, **kwargs)
-        if len(operands) == 1:
-            x = operands[0]
-            if isinstance(x, Tracer):
-                return x.owner.unary(p, x, params)
-            return evaluate(p, operands, params)
-        return bind(p, operands, params)
+        try:
+            operands, params = canonical(*args, **kwargs)
+            if len(operands) == 1:
+                x = operands[0]
+                if isinstance(x, Tracer):
+                    return x.owner.unary(p, x, params)
+                return evaluate(p, operands, params)
+            return bind(p, operands, params)
+        except BaseException as e:
+            hide_frames(e)
+            raise
 
     front.__name__ = front.__qualname__ = p.name
     front.__doc__ = canonical.__doc__

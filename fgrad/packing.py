@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from . import tree
-from .arrays import INEXACT, PYTHON_SCALARS, is_a, shape_of
-from .core import Tracer, is_traceable
-from .errors import DtypeError, ShapeError, describe
+from .arrays import INEXACT, PYTHON_SCALARS, is_a, is_cupy, shape_of
+from .core import Tracer, full_lower, is_traceable
+from .errors import DtypeError, NoRuleError, ShapeError, describe
 
 _FLOAT = np.dtype(np.float64)
 
@@ -31,6 +32,20 @@ def array_like(x: Any) -> Any:
     if any(shape_of(y) != shape for y in items) or (shape != () and not nested):
         return x
     return np.stack(items) if any(isinstance(y, Tracer) for y in items) else np.asarray(x)
+
+
+def refuse_device(leaves: Sequence[Any], name: str, what: str) -> None:
+    """Refuse arrays of CuPy's where a solver goes by values, on the host.
+
+    Raises:
+        NoRuleError: says what to move.
+    """
+    if any(is_cupy(full_lower(x)) for x in leaves):
+        raise NoRuleError(
+            f"{name} computes on the host.",
+            f"{what} with arrays of CuPy's",
+            "move it first, fgrad.tree.to_host(x), and the arrays that the functions read",
+        )
 
 
 def vector_of(out: Any, name: str, what: str) -> Any:
@@ -67,6 +82,7 @@ class Packing:
     def __init__(self, like: Any, name: str, what: str) -> None:
         self.name, self.what = name, what
         leaves, self.structure = tree.flatten(like)
+        refuse_device(leaves, name, what)
         self.vector = vector_of(like, name, what)
         self.kinds = [type(x) for x in leaves]
         self.shapes = [shape_of(x) for x in leaves]

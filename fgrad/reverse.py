@@ -260,7 +260,7 @@ class Tape(Trace):
         self.nodes.append(
             (-1, GENERAL, p, sources, self.keep_all(residuals), list(map(aval, below)), params)
         )
-        return self._parts(ans, slot)
+        return (self._tracer(ans[0], slot),) if len(ans) == 1 else self._parts(ans, slot)
 
     def _parts(self, ans: Any, slot: int) -> tuple[Any, ...]:
         """Tracers for the answers of an operation that has several."""
@@ -316,7 +316,7 @@ class Tape(Trace):
 
     def keep_all(self, residuals: Any) -> Any:
         """`keep` for each array of a list, and anything else as it is."""
-        return [self.keep(x) if is_traceable(x) else x for x in residuals]
+        return [self.keep(x) if type(x) is ndarray or is_traceable(x) else x for x in residuals]
 
     def check_held(self) -> None:
         """Refuse to go back over arrays that were changed all the same, through an older view."""

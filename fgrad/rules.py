@@ -313,6 +313,8 @@ def primitive(
         batch, impl, name, writes: as for `linear`.
     """
 
+    one, each = (vjp, ()) if callable(vjp) else (None, vjp)
+
     def declare(canonical: Canonical) -> Callable[..., Any]:
         def forward(ans: Array, xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
             return jvp(tuple(ts), ans, *xs, **params)
@@ -320,18 +322,18 @@ def primitive(
         def backward(
             active: Sequence[int], g: Array, ans: Array, xs: Sequence[Any], params: Params
         ) -> list[Any]:
-            if callable(vjp):
-                cts = vjp(g, ans, *xs, **params)
+            if one is not None:
+                cts = one(g, ans, *xs, **params)
                 return [cts[i] for i in active]
-            rules = [vjp[i] for i in active]
+            rules = [each[i] for i in active]
             return [None if r is None else r(g, ans, *xs, **params) for r in rules]
 
-        for rule in () if callable(vjp) else vjp:
-            _check_takes(rule, 2 + len(vjp), name or name_of_function(fn))
-        reading = [reads(r)[1:] if r else None for r in ((vjp,) if callable(vjp) else vjp)]
+        for rule in each:
+            _check_takes(rule, 2 + len(each), name or name_of_function(fn))
+        reading = [reads(r)[1:] if r else None for r in ((one,) if one is not None else each)]
 
         def needs(i: int, k: int) -> bool:
-            row = reading[0 if callable(vjp) else i]
+            row = reading[i if one is None else 0]
             return row is not None and row[k + 1]
 
         def both(xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:

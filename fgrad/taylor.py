@@ -13,6 +13,7 @@ from .arrays import INEXACT, aval, is_a, is_cupy, ndarray, shape_of
 from .checks import check_arrays, check_like, run, say
 from .core import Tracer, check_function
 from .errors import ArgumentError, DtypeError, describe
+from .kinds import alike, zero_like
 from .series import Series, Taylor, TaylorTracer, fit
 from .surface import lower
 from .tracebacks import boundary
@@ -196,11 +197,11 @@ def _leave(trace: Taylor, y: Any, order: int, scaled: bool, given: set[int]) -> 
     for k in range(1, order + 1):
         c = y.slot[k] if mine else None
         if c is None:
-            c = np.zeros_like(value) if hasattr(value, "dtype") else type(value)(0)
+            c = zero_like(value)
         elif k > 1 and scaled:
             c = _scaled(c, factorial(k), np.multiply)
         if isinstance(c, Tracer) or isinstance(value, Tracer):
-            pass
+            c = alike(value, c)
         elif not hasattr(value, "dtype"):
             c = complex(c) if is_a(value, complex) else type(value)(c)
         elif is_cupy(value):

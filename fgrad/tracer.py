@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .arrays import PYTHON_SCALARS, is_a
+from .arrays import NATIVE, PYTHON_SCALARS, is_a
 from .core import FRONTS, Tracer, full_lower
 from .elsewhere import instead_of_numpy, instead_of_scipy, late_front, qualified
 from .errors import NoRuleError, TracerConversionError, describe
@@ -34,6 +34,12 @@ OPERATED = frozenset({
 })  # fmt: skip
 
 
+def class_below(x: Tracer) -> type[Any]:
+    """The class of what is below a tracer; that of the tracer, if it isn't one of NumPy's."""
+    kind: type[Any] = x.value.__class__
+    return kind if kind in NATIVE else type(x)
+
+
 class ArrayTracer(Tracer):
     """A traced array. It has the methods and operators of `numpy.ndarray` that don't write."""
 
@@ -49,9 +55,11 @@ class ArrayTracer(Tracer):
 
         So users' code finds an array where it asks for one. What goes by ``type(x)`` finds the
         tracer: code in C, for which a tracer is no array, and fgrad's own, which asks `is_a`.
+
+        CuPy's operators go by `isinstance`, and take for an array of theirs what says that it is
+        one: for arrays of CuPy's a tracer stays what it is.
         """
-        kind: type[Any] = self.value.__class__
-        return kind
+        return class_below(self)
 
     def __dir__(self) -> list[str]:
         return dir(type(self))
@@ -104,14 +112,14 @@ class ArrayTracer(Tracer):
         return bool(np.any(self == value))
 
     def __repr__(self) -> str:
-        return f"<{self.owner.name} tracer: {self.dtype}{list(self.shape)}>"
+        return f"<{_owners(self)}: {self.dtype}{list(self.shape)}>"
 
     def __str__(self) -> str:
         # The values, for those who print to understand; text has no derivative to lose.
         value = full_lower(self)
         if self.hides or getattr(value, "size", 1) > 100:
             return repr(self)
-        return f"<{self.owner.name} tracer: {self.dtype}{list(self.shape)} = {value}>"
+        return f"<{_owners(self)}: {self.dtype}{list(self.shape)} = {value}>"
 
     def __format__(self, spec: str) -> str:
         if not spec:
@@ -312,6 +320,14 @@ class ArrayTracer(Tracer):
             f"{self!r}",
             instead_of_scipy() or to_do,
         )
+
+
+def _owners(x: Any) -> str:
+    """Whose value it is, from the innermost transformation outwards: vmap tracer inside grad."""
+    words = f"{x.owner.name} tracer"
+    while isinstance(x := x.value, Tracer):
+        words += f" inside {x.owner.name}"
+    return words
 
 
 class MissingMethodError(NoRuleError, AttributeError):

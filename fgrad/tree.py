@@ -33,8 +33,7 @@ from fgrad.frozen import replace as replace
 from fgrad.frozen import thaw as thaw
 from fgrad.moving import to_device as to_device
 from fgrad.moving import to_host as to_host
-
-from .tracebacks import boundary
+from fgrad.tracebacks import boundary
 
 IsLeaf = Callable[[Any], bool] | None
 

@@ -15,6 +15,7 @@ from fgrad.errors import (
     TracerConversionError,
     TreeError,
 )
+from fgrad.testing import check_grads
 
 X = np.array([0.5, -1.0, 2.0])
 T = np.array([1.0, 2.0, -1.0])
@@ -306,6 +307,27 @@ def test_a_declared_function_of_two_operands_keeps_its_rule_in_every_nesting():
     assert inner(2.0) == 10 * 4 + 10 * 2 * 4
     assert times.__name__ == "times"
     assert "times" not in fgrad.core.PRIMITIVES
+
+
+def test_one_rule_for_all_operands_is_called_once():
+    calls = []
+
+    def pull(g, ans, x, y):
+        calls.append(g)
+        return g * y, g * x
+
+    def push(ts, ans, x, y):
+        return sum(t * z for t, z in zip(ts, (y, x), strict=True) if t is not None)
+
+    @fgrad.primitive(lambda x, y: x * y, name="product", jvp=push, vjp=pull)
+    def product(x, y):
+        return (x, y), {}
+
+    assert grad(product, (0, 1))(2.0, 3.0) == (3.0, 2.0)
+    assert grad(product, 1)(2.0, 3.0) == 2.0
+    assert len(calls) == 2
+    check_grads(product, (X, X + 1.0), order=2)
+    np.testing.assert_allclose(fgrad.jit(vmap(grad(product, (0, 1))))(X, X + 1.0), (X + 1.0, X))
 
 
 def test_a_rule_with_too_few_arguments_is_refused_when_it_is_declared():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fgrad
-from fgrad import grad, hessian, jacfwd, jacrev, jvp, make_graph, vjp, vmap
+from fgrad import grad, hessian, jacfwd, jacrev, jit, jvp, make_graph, vjp, vmap
 from fgrad.core import PRIMITIVES
 from fgrad.reverse import Tape
 
@@ -241,3 +241,24 @@ def test_stacking_asks_no_questions_for_each_pair_of_operands():
     tape = Tape("test", np.stack)
     tape.process(spy, tape.watch([np.ones(1)] * 50), {"axis": -1})
     assert 0 < len(asked) <= 100
+
+
+def test_tracers_say_which_transformations_they_belong_to():
+    seen = []
+
+    def look(x):
+        seen.append((repr(x), str(x)))
+        return np.sum(np.sin(x))
+
+    grad(look)(np.ones(2))
+    vmap(grad(look))(np.ones((3, 2)))
+    grad(lambda x: np.sum(vmap(look)(x)))(np.ones((3, 2)))
+    jit(grad(grad(look)))(1.0)
+    reprs, texts = zip(*seen, strict=True)
+    assert reprs == (
+        "<grad tracer: float64[2]>",
+        "<grad tracer inside vmap: float64[2]>",
+        "<vmap tracer inside grad: float64[2]>",
+        "<grad tracer inside grad inside jit: float64[]>",
+    )
+    assert texts == ("<grad tracer: float64[2] = [1. 1.]>", *reprs[1:])

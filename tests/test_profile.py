@@ -209,7 +209,7 @@ def test_blocks_of_compiled_functions():
     assert rows["backward", "sin", "a"].flops >= x.size
     assert rows["forward", "sin", "a"].calls >= 2  # blocks
     assert rows["forward", "sin", "a"].seconds > 0
-    assert p.saved == 0 or p.saved == x.nbytes
+    assert p.saved == x.nbytes  # what stays inside of the loop is never an array
 
 
 def within(x):

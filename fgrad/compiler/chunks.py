@@ -60,11 +60,24 @@ def chunks(
     return functions, calls
 
 
+class Lines(Sequence[str]):
+    """The lines of a text, which is split when somebody reads them."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __len__(self) -> int:
+        return self._text.count("\n") + 1
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._text.splitlines(True)[index]
+
+
 def execute(functions: Sequence[str], names: dict[str, Any]) -> tuple[str, str]:
     """Define functions among names; the whole source, and the file that tracebacks find it by."""
     file = f"<fgrad.jit {next(_serial)}>"
     source = "\n".join(functions)
-    linecache.cache[file] = len(source), None, source.splitlines(True), file
+    linecache.cache[file] = len(source), None, Lines(source), file  # type: ignore[assignment]
     before = 0
     for text in functions:
         exec(compile("\n" * before + text, file, "exec"), names)

@@ -101,16 +101,16 @@ class Jitted:
         """Record, compile, and give the result of the recorded run."""
         if self._as_written:
             return self._f(*args, **kwargs)
-        leaves = tree.leaves((args, kwargs))
+        leaves, structure = tree.flatten((args, kwargs))
         traced = [x for x in leaves if isinstance(x, Tracer)]
-        for x in traced:
-            refuse_finished(x, "jit")
         if traced:
+            for x in traced:
+                refuse_finished(x, "jit")
             # It is a part of the program that is being made; or it may ask for a named axis, which
             # only the code that runs inside of the axis can see.
             if any(map(is_recorded, traced)) or AXES.get() or is_given_up(self):
                 return self._f(*args, **kwargs)
-            return transformed(self, args, kwargs)
+            return transformed(Flat(self, args, kwargs, leaves, structure))
         if AXES.get():
             return self._f(*args, **kwargs)
         try:
@@ -201,7 +201,8 @@ class Jitted:
         flat = Flat(self, args, kwargs)
         if not flat.static and len(flat.places) == len(flat.leaves):
             return make_graph(self._f)(*args, **kwargs)
-        return make_graph(flat.function())(*(flat.leaves[i] for i in flat.places))
+        f = flat.function()
+        return make_graph(lambda *xs: f(*xs)[0])(*(flat.leaves[i] for i in flat.places))
 
     def compile(self, *args: Any, **kwargs: Any) -> Jitted:
         """Make the program for such arguments now, so that no later call waits for it.

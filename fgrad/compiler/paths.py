@@ -147,6 +147,7 @@ class Segment:
         self._options = options if self.guard is None else replace(options, reassociate=False)
         self._missing = missing
         self.native: Generated | None = None
+        self.program: Program | None = None
 
     def compile(self, prologue: Sequence[str] = (), scope: Scope | None = None) -> None:
         """Make the code; with a prologue, code that is called as the user calls the function."""
@@ -211,6 +212,8 @@ class Segment:
         self.source, file = execute(functions, scope.names)
         finalize(self, linecache.cache.pop, file, None)
         self.scope, self.code = scope, scope.names["run"]
+        if self._missing is not _absent:
+            self.program = None  # only those of loops' bodies are asked for
 
     def _printed(self, program: Program, scope: Scope, names: Sequence[str]) -> Any:
         """The program as lines of Python, with what they need."""

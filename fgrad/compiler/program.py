@@ -208,6 +208,7 @@ class Builder:
         self.origin: Any = None
         self.replaced: dict[str, int] = {}
         self._made: dict[Hashable, Node] = {}
+        self._of: dict[Any, list[Rule]] = {}
 
     def input(self, number: int, like: Node) -> Node:
         """A value from outside."""
@@ -245,13 +246,21 @@ class Builder:
     ) -> Node:  # fmt: skip
         """The node, or a better one."""
         ins = tuple(ins)
-        for rule in self.rules.get(kind, ()):
+        for rule in self._rules_of(meta) if kind == "ufunc" else self.rules.get(kind, ()):
             better = rule(self, ins, meta, shape, dtype)
             if better is not None:
                 name = rule.__name__
                 self.replaced[name] = self.replaced.get(name, 0) + 1
                 return better
         return self._cons(kind, ins, meta, shape, dtype, weak, None)
+
+    def _rules_of(self, f: Any) -> list[Rule]:
+        """The rules for a ufunc."""
+        rules = self._of.get(f)
+        if rules is None:
+            every = self.rules.get("ufunc", ())
+            rules = self._of[f] = [r for r in every if f in getattr(r, "ufuncs", (f,))]
+        return rules
 
     def known(self, kind: str, ins: tuple[Node, ...], meta: Any) -> Node | None:
         """Such a node, if there is one already."""

@@ -64,7 +64,11 @@ class Pullback:
         self._compiled = compiled
         self._made: dict[tuple[int, ...], Any] = {}
 
-    def __call__(self, wanted: tuple[int, ...], gs: Leaves, xs: Leaves, residuals: Leaves) -> Any:
+    def chosen(self, xs: Leaves, residuals: Leaves) -> list[Any]:
+        """What it reads of operands and residuals."""
+        return [xs[k] if k >= 0 else residuals[~k] for k in self.sources]
+
+    def __call__(self, wanted: tuple[int, ...], gs: list[Any], values: list[Any]) -> Any:
         """The cotangents with these numbers."""
         if wanted not in self._made:
             graph = self.graph
@@ -74,8 +78,7 @@ class Pullback:
                 return [cts[k] for k in wanted]
 
             self._made[wanted] = self._compiled(back)
-        values = [xs[k] if k >= 0 else residuals[~k] for k in self.sources]
-        return self._made[wanted](list(gs), values)
+        return self._made[wanted](gs, values)
 
 
 def _owned(graph: Code) -> Code:
@@ -97,44 +100,32 @@ def _owned(graph: Code) -> Code:
     )
 
 
-@tree.dataclass(eq=False)
-class Ahead:
-    """What the forward program gives.
+def ahead(f: Callable[..., Any], moving: tuple[int, ...], compiled: Any) -> Callable[..., Any]:
+    """The forward program of f, by its operands with these numbers.
 
-    Attributes:
-        out: the function's result.
-        residuals: what the way back reads, besides operands.
-        pullback: the way back; None if it has to ask for values.
+    It gives the arrays of the result, the rest of it, the residuals, which are what the way back
+    reads besides operands, and the way back; that is None if it has to ask for values.
     """
 
-    out: Any
-    residuals: Any
-    pullback: Pullback | None = tree.field(static=True)
-
-
-def ahead(f: Callable[..., Any], moving: tuple[int, ...], compiled: Any) -> Callable[..., Ahead]:
-    """The function that gives an `Ahead` of f, by its operands with these numbers."""
-
-    def forward(*xs: Any) -> Ahead:
+    def forward(*xs: Any) -> Any:
         results: list[int] = []
 
         def values(*ms: Any) -> Any:
-            out = f(*replaced(xs, moving, ms))
-            ys = tree.leaves(out)
+            ys, rest = f(*replaced(xs, moving, ms))
             results[:] = [k for k, y in enumerate(ys) if aval(y).dtype.kind in INEXACT]
-            return [ys[k] for k in results] or [0.0], out
+            return [ys[k] for k in results] or [0.0], (ys, rest)
 
-        ys, pull, out = vjp(values, *(xs[i] for i in moving), has_aux=True)
+        moved, pull, (ys, rest) = vjp(values, *(xs[i] for i in moving), has_aux=True)
         if not results or not any(map(is_recorded, xs)):
-            return Ahead(out, [], None)
+            return ys, rest, [], None
         try:
-            examples = [home(y).ones(a.shape, a.dtype) for y, a in zip(ys, map(aval, ys), strict=True)]
+            examples = [home(y).ones(aval(y).shape, aval(y).dtype) for y in moved]
             graph, captured = _recorded(pull, examples, xs)
         except TracerConversionError:
-            return Ahead(out, [], None)
+            return ys, rest, [], None
         residuals: list[Any] = []
         sources = [_source(x, xs, residuals) for x in captured]
-        return Ahead(out, residuals, Pullback(graph, sources, tuple(results), compiled))
+        return ys, rest, residuals, Pullback(graph, sources, tuple(results), compiled)
 
     forward.__name__ = getattr(f, "__name__", type(f).__name__)
     return forward

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from .. import tree
 from ..arrays import INEXACT, aval
 from ..batch import vmap
@@ -38,78 +36,98 @@ class Rest:
         return tree.unflatten(self.structure, leaves)
 
 
-@tree.dataclass(eq=False)
-class Outcome:
-    """The result of a function, with arrays as its only leaves."""
-
-    arrays: Any
-    rest: Rest = tree.field(static=True)
-
-
 class Flat:
-    """A compiled function of leaves; `structure` is that of the `Outcome` of its latest call."""
+    """A compiled function of leaves; `rest` is that of its latest result.
 
-    def __init__(self, jitted: Any, args: Any, kwargs: Any) -> None:
-        self.jitted, self.keys = jitted, tuple(kwargs)
-        every = (*args, *kwargs.values())
-        flags = static_flags(jitted._f, args, kwargs, jitted._static)
-        self.static = {i: x for i, (x, s) in enumerate(zip(every, flags, strict=True)) if s}
-        self.leaves, self.ins = tree.flatten(
-            [None if i in self.static else x for i, x in enumerate(every)]
-        )
+    Args:
+        jitted: the compiled function.
+        args, kwargs: of a call; also their leaves, and their structure, if these are known.
+    """
+
+    def __init__(
+        self, jitted: Any, args: Any, kwargs: Any, leaves: Any = None, structure: Any = None
+    ) -> None:
+        self.jitted = jitted
+        self.static: dict[int, Any] = {}
+        if jitted._static:
+            flags = static_flags(jitted._f, args, kwargs, jitted._static)
+            every = [*args, *kwargs.values()]
+            self.static = {i: x for i, x in enumerate(every) if flags[i]}
+            every = [None if i in self.static else x for i, x in enumerate(every)]
+            n = len(args)
+            tree_of = every[:n], dict(zip(kwargs, every[n:], strict=True))
+            self.leaves, self.structure = tree.flatten(tree_of)
+        elif structure is None:
+            self.leaves, self.structure = tree.flatten((args, kwargs))
+        else:
+            self.leaves, self.structure = leaves, structure
         self.places = [
             i for i, x in enumerate(self.leaves) if isinstance(x, Tracer) or is_dynamic(x)
         ]
-        self.structure: Any = None
+        self.rest: Any = None
 
     def function(self) -> Callable[..., Any]:
-        """The uncompiled function of the traced leaves."""
-        f, places, ins, static, keys = (
-            self.jitted._f, self.places, self.ins, self.static, self.keys
-        )  # fmt: skip
+        """The uncompiled function of the traced leaves; it gives the arrays of its result.
+
+        It gives a pair of these, as a list, and of the `Rest` around them.
+        """
+        f, places, inside, static = self.jitted._f, self.places, self.structure, self.static
         fixed = [None if i in set(places) else x for i, x in enumerate(self.leaves)]
 
         def flat(*xs: Any) -> Any:
             new = list(fixed)
             for i, x in zip(places, xs, strict=True):
                 new[i] = x
-            every = tree.unflatten(ins, new)
-            for i, x in static.items():
-                every[i] = x
-            n = len(every) - len(keys)
-            out = f(*every[:n], **dict(zip(keys, every[n:], strict=True)))
+            args, kwargs = tree.unflatten(inside, new)
+            if static:
+                every = [*args, *kwargs.values()]
+                for i, x in static.items():
+                    every[i] = x
+                args = every[: len(args)]
+                kwargs = dict(zip(kwargs, every[len(args) :], strict=True))
+            out = f(*args, **kwargs)
             leaves, structure = tree.flatten(out)
             other = {k: y for k, y in enumerate(leaves) if not is_traceable(y)}
             arrays = [y for k, y in enumerate(leaves) if k not in other]
-            return Outcome(arrays, Rest(structure, other))
+            return arrays, Rest(structure, other)
 
         flat.__name__ = getattr(f, "__name__", type(f).__name__)
         return flat
 
     def derived(self, kind: Any, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Any:
         """``jit(make(function))``, once for each kind of derivative, structure and static leaf."""
-        places = set(self.places)
-        fixed = [_key(x) for i, x in enumerate(self.leaves) if i not in places]
-        static = [(i, _key(x)) for i, x in self.static.items()]
-        key = kind, self.ins, self.keys, tuple(fixed), tuple(static)
+        fixed: Any = ()
+        if self.static or len(self.places) < len(self.leaves):
+            places = set(self.places)
+            fixed = tuple(_key(x) for i, x in enumerate(self.leaves) if i not in places)
+            fixed = fixed, tuple((i, _key(x)) for i, x in self.static.items())
+        key = kind, self.structure, fixed
         cache = self.jitted._derived
         if key not in cache:
             f = make(self.function())
             if is_given_up(self.jitted):
                 return f
-            cache[key] = self.compiled(f)
+            cache[key] = like(self.jitted)(f)
         return cache[key]
 
     def value(self) -> Any:
         """The compiled function itself, of its traced leaves."""
         return self.derived("value", lambda f: f)
 
-    def compiled(self, f: Callable[..., Any]) -> Any:
-        """The function, compiled with the options of the one that it was made of."""
-        j = self.jitted
+
+def like(jitted: Any) -> Callable[[Callable[..., Any]], Any]:
+    """What compiles a function with the options of the one that it was made of.
+
+    It holds no arguments of a call: what a compiled function reaches, it would look after.
+    """
+
+    def compiled(f: Callable[..., Any]) -> Any:
+        j = jitted
         new = type(j)(f, frozenset(), j._strict, j._options, j._max_paths)
         new._named = j._named
         return new
+
+    return compiled
 
 
 def is_given_up(jitted: Any) -> bool:
@@ -117,7 +135,8 @@ def is_given_up(jitted: Any) -> bool:
 
     Then all of them do, and none of them says so again.
     """
-    return any(d._as_written or is_given_up(d) for d in [*jitted._derived.values()])
+    derived = [*jitted._derived.values()]
+    return any(d._as_written or (d._derived and is_given_up(d)) for d in derived)
 
 
 def _key(x: Any) -> Any:
@@ -129,17 +148,15 @@ def _key(x: Any) -> Any:
     return type(x), x
 
 
-def transformed(jitted: Any, args: Any, kwargs: Any) -> Any:
+def transformed(flat: Flat) -> Any:
     """A call of which some leaves are traced by another transformation."""
-    flat = Flat(jitted, args, kwargs)
     ys = bind(_CALL, [flat.leaves[i] for i in flat.places], {"flat": flat})
-    return tree.unflatten(flat.structure, ys).rest.around(ys)
+    return flat.rest.around(ys)
 
 
 def _impl(*xs: Any, flat: Flat) -> Any:
-    out = flat.value()(*xs)
-    leaves, flat.structure = tree.flatten(out)
-    return tuple(leaves)
+    ys, flat.rest = flat.value()(*xs)
+    return tuple(ys)
 
 
 def _push(ans: Any, xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
@@ -153,17 +170,17 @@ def _both(xs: Sequence[Any], ts: Sequence[Any], params: Params) -> Any:
     def make(f: Any) -> Any:
         def pushed(xs: Any, ts: Any) -> Any:
             def values(*ms: Any) -> Any:
-                out = f(*replaced(xs, moving, ms))
-                return [y for y in tree.leaves(out) if _moves(y)] or [0.0], out
+                ys, rest = f(*replaced(xs, moving, ms))
+                return [y for y in ys if _moves(y)] or [0.0], (ys, rest)
 
-            return jvp(values, [xs[i] for i in moving], ts, has_aux=True)[1:]
+            _, tangents, (ys, rest) = jvp(values, [xs[i] for i in moving], ts, has_aux=True)
+            given = iter(tangents)
+            return ys, [next(given) if _moves(y) else None for y in ys], rest
 
         return pushed
 
-    found, out = flat.derived(("jvp", moving), make)(tuple(xs), [ts[i] for i in moving])
-    ys, flat.structure = tree.flatten(out)
-    tangents = iter(found)
-    return tuple(ys), tuple(next(tangents) if _moves(y) else None for y in ys)
+    ys, tangents, flat.rest = flat.derived(("jvp", moving), make)([*xs], [ts[i] for i in moving])
+    return tuple(ys), tuple(tangents)
 
 
 def _moves(y: Any) -> bool:
@@ -171,36 +188,53 @@ def _moves(y: Any) -> bool:
     return aval(y).dtype.kind in INEXACT
 
 
+class Way:
+    """What is known of the way back of a call, besides arrays.
+
+    Attributes:
+        flat: the function.
+        back: the way back; None if the function is computed again.
+        moving: the numbers of the operands that have cotangents.
+        results: those of the results that have, and all results' shapes and dtypes.
+    """
+
+    def __init__(self, flat: Flat, back: Any, moving: tuple[int, ...], ys: Sequence[Any]) -> None:
+        self.flat, self.back, self.moving = flat, back, moving
+        self.avals = [aval(y) for y in ys]
+        self.results = inexact(self.avals)
+
+
 def _record(xs: Sequence[Any], params: Params) -> Any:
     flat: Flat = params["flat"]
-    moving = tuple(inexact([aval(x) for x in xs]))
+    moving = tuple([i for i, x in enumerate(xs) if aval(x).dtype.kind in INEXACT])
     if not moving:
-        return bind(_CALL, xs, params), [flat, None, [], 0]
+        return bind(_CALL, xs, params), [Way(flat, None, (), ())]
+
+    compiled = like(flat.jitted)
 
     def make(f: Any) -> Any:
-        return ahead(f, moving, flat.compiled)
+        return ahead(f, moving, compiled)
 
-    out = flat.derived(("ahead", moving), make)(*xs)
-    ys, flat.structure = tree.flatten(out.out)
-    return tuple(ys), [flat, out.pullback, [aval(y) for y in ys], len(xs), *xs, *out.residuals]
+    ys, flat.rest, residuals, back = flat.derived(("ahead", moving), make)(*xs)
+    kept = xs if back is None else back.chosen(xs, residuals)
+    return tuple(ys), [Way(flat, back, moving, ys), *kept]
 
 
 def _pull(
     active: Sequence[int], g: dict[int, Any], kept: Any, operands: Any, params: Params
 ) -> list[Any]:
-    flat, pullback, avals, n, *values = kept
-    xs, residuals = values[:n], values[n:]
-    places = inexact(operands)
-    wanted = tuple(k for k, i in enumerate(places) if i in active)
-    results = inexact(avals)
-    if not results or not wanted:
+    way, *values = kept
+    wanted = tuple([k for k, i in enumerate(way.moving) if i in active])
+    if not way.results or not wanted:
         return [None] * len(active)
-    gs = [g[k] if k in g else zeros(avals[k], [*g.values()]) for k in results]
-    moving = tuple(places[k] for k in wanted)
-    if pullback is not None:
-        found = pullback(wanted, gs, xs, residuals)
+    gs = [g[k] if k in g else zeros(way.avals[k], [*g.values()]) for k in way.results]
+    moving = [way.moving[k] for k in wanted]
+    if way.back is not None:
+        found = way.back(wanted, gs, values)
     else:
-        found = _again(flat, moving, results)(tuple(xs), gs)
+        found = _again(way.flat, tuple(moving), way.results)(values, gs)
+    if moving == active:
+        return list(found)
     cts = dict(zip(moving, found, strict=True))
     return [cts.get(i) for i in active]
 
@@ -211,7 +245,7 @@ def _again(flat: Flat, moving: tuple[int, ...], results: Sequence[int]) -> Any:
     def make(f: Any) -> Any:
         def pulled(xs: Any, gs: Any) -> Any:
             def outs(*ms: Any) -> Any:
-                ys = tree.leaves(rerun(f, *replaced(xs, moving, ms)))
+                ys, _ = rerun(f, *replaced(xs, moving, ms))
                 return [ys[k] for k in results]
 
             return vjp(outs, *(xs[i] for i in moving))[1](gs)
@@ -225,10 +259,24 @@ def _batch(
     p: Primitive, size: int, xs: Sequence[Any], batched: Sequence[bool], params: Params
 ) -> Any:
     flat: Flat = params["flat"]
-    axes = tuple(0 if b else None for b in batched)
-    mapped = flat.derived(("vmap", axes, size), lambda f: vmap(f, axes, axis_size=size))
-    leaves, flat.structure = tree.flatten(mapped(*xs))
-    return tuple(leaves)
+    axes = tuple([0 if b else None for b in batched])
+
+    def make(f: Any) -> Any:
+        def mapped(*xs: Any) -> Any:
+            rests: list[Any] = []
+
+            def arrays(*ys: Any) -> Any:
+                out, rest = f(*ys)
+                rests.append(rest)
+                return out
+
+            arrays.__name__ = f.__name__
+            return vmap(arrays, axes, axis_size=size)(*xs), rests[-1]
+
+        return mapped
+
+    ys, flat.rest = flat.derived(("vmap", axes, size), make)(*xs)
+    return tuple(ys)
 
 
 _CALL = Primitive(

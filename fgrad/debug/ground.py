@@ -14,6 +14,7 @@ from .. import tree
 from ..arrays import INEXACT, aval, is_array
 from ..core import FRONTS, Params, Primitive, Trace, Tracer, bind, full_lower
 from ..elsewhere import late_front
+from ..kinds import KIND
 from ..moving import host_array
 from ..tracer import ArrayTracer
 
@@ -101,6 +102,10 @@ class Ground(Trace):
         if is_opened(p):
             return p.impl(*operands, **self.opened(params))
         below = [x.value if isinstance(x, Tracer) and x.owner is self else x for x in operands]
+        if p is KIND:  # fgrad's own; the number is the same
+            (x,) = operands
+            mine = isinstance(x, Tracer) and x.owner is self
+            return self.tracer(bind(p, below, params), x.slot if mine else None)
         return self.step(p, operands, below, params)
 
     def opened(self, params: Params) -> Params:
@@ -153,10 +158,10 @@ class _Uncompiled:
         return fn
 
     @property
-    def structure(self) -> Any:
-        """The structure of the latest result, which the caller reads from what it passed."""
-        return self._flat.structure
+    def rest(self) -> Any:
+        """What the latest result is besides arrays, which the caller reads from what it passed."""
+        return self._flat.rest
 
-    @structure.setter
-    def structure(self, value: Any) -> None:
-        self._flat.structure = value
+    @rest.setter
+    def rest(self, value: Any) -> None:
+        self._flat.rest = value

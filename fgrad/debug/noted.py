@@ -30,6 +30,7 @@ from ..compiler.signature import Signature
 from ..compiler.specs import Spec, record
 from ..core import WATCH, Params, Primitive
 from ..errors import TracerConversionError
+from ..kinds import KIND
 from ..scopes import SOURCE
 from .flops import flops
 from .located import Located
@@ -43,7 +44,8 @@ class NotedPath(Path):
     """Records operations, each with its line."""
 
     def process(self, p: Primitive, operands: Sequence[Any], params: Params) -> Any:
-        before, source = len(self.equations), self.source(p, operands)
+        before = len(self.equations)
+        source = None if p is KIND else self.source(p, operands)  # fgrad's own
         out = super().process(p, operands, params)
         if len(self.equations) > before:
             self.equations[-1] = replace(self.equations[-1], source=source)

@@ -77,7 +77,8 @@ class Clocks:
 
     def find(self, fn: Jitted, args: Any, kwargs: Any) -> Clocked | None:
         """That of a call, made if need be; None if it isn't compiled."""
-        if any(isinstance(x, Tracer) for x in tree.leaves((args, kwargs))):
+        traced = any(isinstance(x, Tracer) for x in tree.leaves((args, kwargs)))
+        if traced or not isinstance(fn, Jitted):
             return None
         _, made = self._known.setdefault(id(fn), (fn, []))
         for one in made:
@@ -104,7 +105,7 @@ class Timer(Located):
             return super().process(p, operands, params)
         flat: Flat = params["flat"]
         xs = [full_lower(x) for x in operands]
-        out, flat.structure = tree.flatten(self._compiled(flat.value(), xs, {}))
+        out, flat.rest = self._compiled(flat.value(), xs, {})
         return tuple(map(self.tracer, out))
 
     def step(self, p: Primitive, operands: Any, below: Sequence[Any], params: Params) -> Any:

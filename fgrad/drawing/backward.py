@@ -30,6 +30,8 @@ def add_way_back(net: Network, env: dict[Var, Any], slopes: dict[Var, Any], valu
         slopes: the derivative of the first result by each of them.
         values: whether boxes say the derivatives.
     """
+    if not slopes:
+        return
     for box in net.boxes:
         if box.kind == "output" and box.title in ("result", "result 0"):
             net.twins[box] = Box("cotangent", "1")

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..arrays import INEXACT, aval
-from ..core import bind
+from ..core import bind, home
 from ..derivatives import vjp
 from ..graph import Graph, Var
+from ..moving import host_array
 
 
 def _run(graph: Graph, leaves: Sequence[Any], shifts: dict[Var, Any]) -> dict[Var, Any]:
@@ -54,7 +55,7 @@ def shape_of(v: Var) -> str:
 
 def ones_like(x: Any) -> Any:
     """Ones of a value's shape and dtype."""
-    return np.ones(aval(x).shape, aval(x).dtype)
+    return home(x).ones(aval(x).shape, aval(x).dtype)
 
 
 def joined(xs: Sequence[Any]) -> Any:
@@ -68,7 +69,7 @@ def summary(x: Any) -> str:
     >>> summary(2.0), summary(np.array([1, 2])), summary(np.arange(100.0))
     ('2', '[1 2]', '0 … 99')
     """
-    x = np.asarray(x)
+    x = host_array(x)
     if not x.size:
         return "empty"
     if x.ndim == 0:

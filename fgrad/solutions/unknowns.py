@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import INEXACT, PYTHON_SCALARS, aval, is_a, is_cupy, ndarray, shape_of
-from ..core import Tracer, full_lower, is_traceable, refuse_finished
-from ..errors import DtypeError, NoRuleError, ShapeError, TreeError, describe, name_of
+from ..arrays import INEXACT, PYTHON_SCALARS, aval, is_a, ndarray, shape_of
+from ..core import Tracer, is_traceable, refuse_finished
+from ..errors import DtypeError, ShapeError, TreeError, describe, name_of
+from ..packing import refuse_device
 
 _DOUBLE = np.dtype(np.float64)
 
@@ -54,12 +55,7 @@ class Unknowns:
                     f"{describe(x)}{at_path(path)}",
                     "let the functions close over what is no number",
                 )
-        if any(is_cupy(full_lower(x)) for x in leaves):
-            raise NoRuleError(
-                f"{name} computes on the host.",
-                f"{what} with arrays of CuPy's",
-                "move it first, fgrad.tree.to_host(x), and the arrays that the functions read",
-            )
+        refuse_device(leaves, name, what)
         if not leaves:
             raise TreeError(
                 f"{name} wants {what} as a pytree of arrays of numbers.",

@@ -23,7 +23,6 @@ from typing import Any, NoReturn
 import numpy as np
 from scipy.sparse import csr_array
 
-from .. import tree
 from ..arrays import INEXACT, Aval, aval, check_operand, shape_of, shield
 from ..broadcasting import line_up
 from ..core import Params, Primitive, Trace, Tracer, bind, home, refuse_captured
@@ -268,7 +267,7 @@ def opened(p: Primitive, operands: Sequence[Any], params: Params) -> tuple[Any, 
         return tuple(params["body"].body(operands))
     if p.name == "jit" and "flat" in params:
         flat = params["flat"]
-        leaves, flat.structure = tree.flatten(flat.function()(*operands))
+        leaves, flat.rest = flat.function()(*operands)
         return tuple(leaves)
     return None
 

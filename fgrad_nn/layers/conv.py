@@ -16,7 +16,7 @@ from ..initializers import Initializer
 from ..types import Layer, PyTree
 from .convolution import convolve, convolve_back
 from .dense import add_rows
-from .making import Pattern, count, layer, take
+from .making import Pattern, check_inputs, count, layer, shape_of, take
 from .spatial import Padding, Slide, each, slide
 
 Lengths = int | Sequence[int]
@@ -136,8 +136,7 @@ def _check_channels(name: str, channels: int, groups: int) -> None:
 
 def _check_inputs(shape: Slide, inputs: Any, channels: int) -> None:
     """Refuse inputs of another number of channels than the weight was made for."""
-    found = shape.split(tuple(getattr(inputs, "shape", ())))[2]
-    if found != channels:
+    if shape.split(check_inputs(inputs, shape.name))[2] != channels:
         raise ShapeError(
             f"{shape.name} wants inputs of {channels} channels, for which its weight was made.",
             describe(inputs),
@@ -218,8 +217,10 @@ def depthwise_conv(
         return of(channels).init(key, input_shape, dtype)
 
     def apply(params: PyTree, inputs: Any) -> Any:
-        channels = shape.split(tuple(getattr(inputs, "shape", ())))[2]
-        return of(channels).apply(params, inputs)
+        found = shape.split(check_inputs(inputs, name))[2]
+        if isinstance(params, dict) and (weight := shape_of(params.get("weight"))):
+            _check_inputs(shape, inputs, weight[-1] // multiplier)
+        return of(found).apply(params, inputs)
 
     return layer(init, apply, name=name)
 

@@ -278,26 +278,33 @@ def einsum(
     fan_in = math.prod(shape[i] for i in contracted)
     weight_init = weight_init or initializers.normal(1 / math.sqrt(fan_in))
 
-    def init(key: Any, input_shape: Any, dtype: Any) -> tuple[Any, PyTree]:
-        head, _, tail = terms[0].partition("...")
-        known = dict(zip(reversed(tail), reversed(input_shape), strict=False))
-        known |= dict(zip(head, input_shape, strict=False))
-        wrong = [c for c, n in known.items() if lengths.get(c, n) != n]
-        if wrong or len(head + tail) > len(input_shape):
+    head, dots_before, tail = terms[0].partition("...")
+
+    def known(of: Any, came: str) -> dict[str, int]:
+        """The lengths of the axes of inputs of a shape."""
+        found: dict[str, int] = {}
+        pairs = [*zip(head, of, strict=False), *zip(reversed(tail), reversed(of), strict=False)]
+        right = len(head + tail) <= len(of) and (dots_before or len(head + tail) == len(of))
+        for c, n in pairs:
+            right = right and lengths.get(c, n) == n == found.setdefault(c, n)
+        if not right:
             raise ShapeError(
                 f"einsum wants inputs that fit {subscripts!r} with a weight of shape {shape}.",
-                f"the input shape {input_shape}",
+                came,
                 "change the inputs or the shape of the weight",
             )
+        return found
+
+    def init(key: Any, input_shape: Any, dtype: Any) -> tuple[Any, PyTree]:
+        sizes = {**known(input_shape, f"the input shape {input_shape}"), **lengths}
         batch = input_shape[len(head) : len(input_shape) - len(tail)]
         before, dots, after = terms[2].partition("...")
-        sizes = {**known, **lengths}
         new = [*(sizes[c] for c in before), *(batch if dots else ()), *(sizes[c] for c in after)]
         return tuple(new), {"weight": weight_init(key, shape, dtype)}
 
     def apply(params: PyTree, inputs: Any) -> Any:
         (weight,) = take(params, "einsum", {"weight": shape})
-        check_inputs(inputs, "einsum")
+        known(check_inputs(inputs, "einsum"), describe(inputs))
         return np.einsum(subscripts, inputs, weight)
 
     return layer(init, apply)

@@ -22,14 +22,14 @@ from .making import check_inputs, fraction, layer, need_key
 _SELU_LOW = -1.7580993408473766
 
 
-def _noise(name: str, active: bool, change: Callable[[Any, Any], Any]) -> Layer:
-    """A layer that changes its inputs by chance, in training."""
+def _noise(name: str, active: bool, change: Callable[[Any, Any], Any], axes: int = 0) -> Layer:
+    """A layer that changes its inputs, of so many axes at least, by chance, in training."""
 
     def init(key: Any, input_shape: Any, dtype: Any) -> tuple[Any, PyTree]:
         return input_shape, {}
 
     def apply(params: PyTree, inputs: Any, *, key: Any = None, train: bool = False) -> Any:
-        check_inputs(inputs, name)
+        check_inputs(inputs, name, (None,) * axes)
         if not train or not active:
             return inputs
         return change(need_key(key, name), inputs)
@@ -97,7 +97,8 @@ def spatial_dropout(rate: float, dims: int = 2) -> Layer:
         dims: the number of dimensions of the places.
     """
     rate = fraction(rate, "spatial_dropout", "a rate")
-    return _noise("spatial_dropout", rate > 0, _dropper(rate, tuple(range(-dims - 1, -1))))
+    change = _dropper(rate, tuple(range(-dims - 1, -1)))
+    return _noise("spatial_dropout", rate > 0, change, dims + 1)
 
 
 @boundary
@@ -161,7 +162,7 @@ def feature_alpha_dropout(rate: float, dims: int = 2) -> Layer:
     """
     rate = fraction(rate, "feature_alpha_dropout", "a rate")
     change = _alpha(rate, tuple(range(-dims - 1, -1)))
-    return _noise("feature_alpha_dropout", rate > 0, change)
+    return _noise("feature_alpha_dropout", rate > 0, change, dims + 1)
 
 
 @boundary

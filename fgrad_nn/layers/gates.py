@@ -60,31 +60,21 @@ def _lstm_jvp(ts: Any, ans: Any, z: Any, c: Any) -> Any:
     return to * th + o * (1 - th * th) * tc, tc, ta
 
 
-def _to_memory(g: Any, ans: Any) -> tuple[Any, Any]:
-    """The cotangent of the new memory cell, through the hidden state too, and tanh of the cell."""
+def _lstm_vjp(g: Any, ans: Any, z: Any, c: Any) -> tuple[Any, Any]:
+    i, f, cand, o = split(ans[2], 4)
     th = np.tanh(ans[1])
-    gc = g.get(1)
-    if 0 in g:
-        through = g[0] * split(ans[2], 4)[3] * (1 - th * th)
+    gc, go = g.get(1), np.zeros_like(th)
+    if 0 in g:  # the hidden state is one of the memory cell, too
+        through, go = g[0] * o * (1 - th * th), g[0] * th
         gc = through if gc is None else gc + through
-    return np.zeros_like(th) if gc is None else gc, th
-
-
-def _lstm_vjp_z(g: Any, ans: Any, z: Any, c: Any) -> Any:
-    i, _, cand, _ = split(ans[2], 4)
-    gc, th = _to_memory(g, ans)
-    go = g[0] * th if 0 in g else np.zeros_like(th)
+    gc = np.zeros_like(th) if gc is None else gc
     ga = _join(gc * cand, gc * c, gc * i, go)
-    return (ga + g[2] if 2 in g else ga) * _slopes(ans[2])
+    return (ga + g[2] if 2 in g else ga) * _slopes(ans[2]), gc * f
 
 
-def _lstm_vjp_c(g: Any, ans: Any, z: Any, c: Any) -> Any:
-    return _to_memory(g, ans)[0] * split(ans[2], 4)[1]
-
-
-_lstm = fgrad.primitive(
-    _lstm_impl, name="lstm_gates", jvp=_lstm_jvp, vjp=[_lstm_vjp_z, _lstm_vjp_c], several=True
-)(lambda z, c: ((z, c), {}))
+_lstm = fgrad.primitive(_lstm_impl, name="lstm_gates", jvp=_lstm_jvp, vjp=_lstm_vjp, several=True)(
+    lambda z, c: ((z, c), {})
+)
 
 
 def lstm_gates(z: Any, c: Any) -> tuple[Any, Any]:
@@ -133,27 +123,18 @@ def _gru_jvp(ts: Any, ans: Any, x: Any, u: Any, h: Any) -> Any:
     return out, _join(tr, tz, tn)
 
 
-def _gru_vjp_x(g: Any, ans: Any, x: Any, u: Any, h: Any) -> Any:
+def _gru_vjp(g: Any, ans: Any, x: Any, u: Any, h: Any) -> tuple[Any, Any, Any]:
     r, z, new = split(ans[1], 3)
     gh = g[0] if 0 in g else np.zeros_like(h)
     gr, gz, gn = split(g[1], 3) if 1 in g else (0, 0, 0)
     gn = (gn + gh * (1 - z)) * (1 - new * new)
     gz = (gz + gh * (h - new)) * z * (1 - z)
-    return _join((gr + gn * split(u, 3)[2]) * r * (1 - r), gz, gn)
-
-
-def _gru_vjp_u(g: Any, ans: Any, x: Any, u: Any, h: Any) -> Any:
-    gr, gz, gn = split(_gru_vjp_x(g, ans, x, u, h), 3)
-    return _join(gr, gz, gn * split(ans[1], 3)[0])
-
-
-def _gru_vjp_h(g: Any, ans: Any, x: Any, u: Any, h: Any) -> Any:
-    return g[0] * split(ans[1], 3)[1] if 0 in g else None
+    gr = (gr + gn * split(u, 3)[2]) * r * (1 - r)
+    return _join(gr, gz, gn), _join(gr, gz, gn * r), gh * z
 
 
 _gru = fgrad.primitive(
-    _gru_impl, name="gru_gates", jvp=_gru_jvp, vjp=[_gru_vjp_x, _gru_vjp_u, _gru_vjp_h],
-    several=True,
+    _gru_impl, name="gru_gates", jvp=_gru_jvp, vjp=_gru_vjp, several=True
 )(lambda x, u, h: ((x, u, h), {}))  # fmt: skip
 
 

@@ -124,6 +124,25 @@ def locate(error: BaseException, name: str) -> None:
         error.add_note(f"in the layer at {step}")
 
 
+@contextlib.contextmanager
+def located(name: str) -> Iterator[None]:
+    """Errors inside say that they happened in this member.
+
+    >>> with located("dense"):
+    ...     raise ShapeError("a", "b", "c")
+    Traceback (most recent call last):
+        ...
+    fgrad.errors.ShapeError: a
+      It got: at ['dense']: b
+      To do: c
+    """
+    try:
+        yield
+    except Exception as error:
+        locate(error, name)
+        raise
+
+
 # ------------------------------------------------------------------ what summary sees
 class Seen(NamedTuple):
     """A layer that was initialised: where, its name, its shapes, its parameters."""

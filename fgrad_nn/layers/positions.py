@@ -72,7 +72,7 @@ def sinusoidal_positions(*, base: float = 10000.0) -> Layer:
 
     def apply(params: PyTree, inputs: Any) -> Any:
         shape = check_inputs(inputs, "sinusoidal_positions", (None, None))
-        return inputs + _waves(home(inputs), *shape[-2:], base, inputs.dtype)
+        return inputs + _waves(home(inputs), shape[-2], shape[-1], base, inputs.dtype)
 
     return layer(init, apply)
 

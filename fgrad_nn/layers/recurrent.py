@@ -112,7 +112,11 @@ def recurrent(
             some = np.reshape(mask, (*mask.shape, *(1,) * dims))
             inputs = np.where(some, inputs, 0)
             mask = np.moveaxis(mask, -1, 0)
-        projected = cell.project(params, np.moveaxis(inputs, -dims - 1, 0))
+        try:
+            projected = cell.project(params, np.moveaxis(inputs, -dims - 1, 0))
+        except ShapeError:
+            cell.project(params, inputs)  # so that the message has the shape that was given
+            raise
         like = tree.leaves(projected)[0]
         start = _beside(cell.initial_carry((*batch, *each), like.dtype), like)
         if carry is not None:

@@ -177,9 +177,8 @@ def pad(
         return shape.join(batch, new, channels), {}
 
     def _check_mode(lengths: Sequence[int]) -> None:
-        room = {"reflect": -1, "edge": 0, "wrap": 0}
         for n, p in zip(lengths, pairs, strict=True):
-            low = {"reflect": max(p), "wrap": max(p), "edge": 1}.get(mode, 0) - room.get(mode, 0)
+            low = {"reflect": max(p) + 1, "wrap": max(p), "edge": 1}.get(mode, 0)
             if n != -1 and n < low and max(p) > 0:
                 raise ShapeError(
                     f"{name} of mode {mode!r} wants lengths of at least {low} here.",
@@ -190,8 +189,8 @@ def pad(
     def apply(params: PyTree, inputs: Any) -> Any:
         batch, lengths, _ = shape.split(check_inputs(inputs, name))
         _check_mode(lengths)
-        inner = [*pairs, (0, 0)] if shape.channels_last else [(0, 0), *pairs]
-        widths = [*[(0, 0)] * len(batch), *inner]
+        before, after = ([], [(0, 0)]) if shape.channels_last else ([(0, 0)], [])
+        widths = [*[(0, 0)] * len(batch), *before, *pairs, *after]
         if mode == "constant":
             return np.pad(inputs, widths, constant_values=value)
         return np.pad(inputs, widths, mode)
@@ -229,17 +228,14 @@ def pixel_shuffle(factor: int) -> Layer:
     r = count(factor, "pixel_shuffle", "a factor")
     shape = slide("pixel_shuffle", (1, 1))
 
-    def channels_of(c: int) -> int:
-        return _divided(c, r * r, "pixel_shuffle", "channels")
-
     def init(key: Any, input_shape: Any, dtype: Any) -> tuple[Any, PyTree]:
         batch, (h, w), c = shape.split(input_shape)
         h, w = (n if n == -1 else n * r for n in (h, w))
-        return (*batch, h, w, channels_of(c)), {}
+        return (*batch, h, w, _divided(c, r * r, "pixel_shuffle", "channels", input_shape)), {}
 
     def apply(params: PyTree, inputs: Any) -> Any:
         batch, (h, w), c = shape.split(check_inputs(inputs, "pixel_shuffle"))
-        new = channels_of(c)
+        new = _divided(c, r * r, "pixel_shuffle", "channels", inputs.shape)
         x = np.reshape(inputs, (*batch, h, w, new, r, r))
         x = np.moveaxis(x, (-2, -1), (-4, -2))  # (..., h, r, w, r, channels)
         return np.reshape(x, (*batch, h * r, w * r, new))
@@ -257,14 +253,17 @@ def pixel_unshuffle(factor: int) -> Layer:
     r = count(factor, "pixel_unshuffle", "a factor")
     shape = slide("pixel_unshuffle", (1, 1))
 
+    def each(n: int, of: Any) -> int:
+        return _divided(n, r, "pixel_unshuffle", "lengths", of)
+
     def init(key: Any, input_shape: Any, dtype: Any) -> tuple[Any, PyTree]:
         batch, lengths, c = shape.split(input_shape)
-        h, w = (n if n == -1 else _divided(n, r, "pixel_unshuffle", "lengths") for n in lengths)
+        h, w = (n if n == -1 else each(n, input_shape) for n in lengths)
         return (*batch, h, w, c if c == -1 else c * r * r), {}
 
     def apply(params: PyTree, inputs: Any) -> Any:
         batch, lengths, c = shape.split(check_inputs(inputs, "pixel_unshuffle"))
-        h, w = (_divided(n, r, "pixel_unshuffle", "lengths") for n in lengths)
+        h, w = (each(n, inputs.shape) for n in lengths)
         x = np.reshape(inputs, (*batch, h, r, w, r, c))
         x = np.moveaxis(x, (-4, -2), (-2, -1))  # (..., h, w, channels, r, r)
         return np.reshape(x, (*batch, h, w, c * r * r))
@@ -282,25 +281,24 @@ def channel_shuffle(groups: int) -> Layer:
     g = count(groups, "channel_shuffle", "a number of groups")
 
     def init(key: Any, input_shape: Any, dtype: Any) -> tuple[Any, PyTree]:
-        _divided(
-            _one_batch_axis(input_shape, "channel_shuffle")[-1], g, "channel_shuffle", "channels"
-        )
+        channels = _one_batch_axis(input_shape, "channel_shuffle")[-1]
+        _divided(channels, g, "channel_shuffle", "channels", input_shape)
         return input_shape, {}
 
     def apply(params: PyTree, inputs: Any) -> Any:
         shape = _one_batch_axis(check_inputs(inputs, "channel_shuffle"), "channel_shuffle")
-        each = _divided(shape[-1], g, "channel_shuffle", "channels")
+        each = _divided(shape[-1], g, "channel_shuffle", "channels", shape)
         x = np.reshape(inputs, (*shape[:-1], g, each))
         return np.reshape(np.swapaxes(x, -1, -2), shape)
 
     return layer(init, apply)
 
 
-def _divided(n: int, by: int, name: str, what: str) -> int:
+def _divided(n: int, by: int, name: str, what: str, shape: Any) -> int:
     if n < 0 or n % by:
         raise ShapeError(
             f"{name} wants {what} that can be divided by {by}.",
-            f"{n}",
+            f"{n}, in the shape {shape}",
             "change the factor, or what stands before the layer",
         )
     return n // by
@@ -377,12 +375,11 @@ def _resize(shape: Slide, new_lengths: Callable[[Any], list[int]], method: str) 
 
 def _along(x: Any, axis: int, n: int, method: str) -> Any:
     """x with n places along an axis."""
-    m = x.shape[axis]
+    m, host = x.shape[axis], home(x)
     if m == n:
         return x
     if method == "nearest":
-        return np.take(x, home(x).arange(n) * m // n, axis=axis)
-    host = home(x)
+        return np.take(x, host.arange(n) * m // n, axis=axis)
     centres = (host.arange(n) + 0.5) * m / n - 0.5
     first = np.floor(centres).astype(int) - (method == "cubic")
     matrix = host.zeros((n, m))

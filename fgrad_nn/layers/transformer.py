@@ -11,7 +11,7 @@ from fgrad.tracebacks import boundary
 
 from ..types import AnyLayer, Layer, PyTree, StatefulLayer
 from .making import count, layer, wrong_tree
-from .members import combine, members_of
+from .members import combine, located, members_of
 from .norms import layer_norm
 from .transformer_blocks import transformer_decoder_block, transformer_encoder_block, with_memory
 
@@ -121,8 +121,10 @@ def transformer(
     def init(key: Any, input_shape: Any, dtype: Any) -> tuple[Any, PyTree]:
         source, target = with_memory(input_shape, name)
         k1, k2 = random.split(key)
-        memory, encoder = parts["encoder"].init(k1, source, dtype)
-        shape, decoder = parts["decoder"].init(k2, (target, memory), dtype)
+        with located("encoder"):
+            memory, encoder = parts["encoder"].init(k1, source, dtype)
+        with located("decoder"):
+            shape, decoder = parts["decoder"].init(k2, (target, memory), dtype)
         return shape, {"encoder": encoder, "decoder": decoder}
 
     def apply(
@@ -134,13 +136,15 @@ def transformer(
             raise wrong_tree(params, name, list(parts))
         source, target = with_memory(inputs, name)
         keys = [None, None] if key is None else [random.fold_in(key, i) for i in range(2)]
-        memory = parts["encoder"].apply(
-            params["encoder"], source, mask=source_mask, lengths=source_lengths,
-            key=keys[0], train=train,
-        )  # fmt: skip
-        return parts["decoder"].apply(
-            params["decoder"], (target, memory), mask=target_mask, lengths=target_lengths,
-            memory_mask=memory_mask, memory_lengths=source_lengths, key=keys[1], train=train,
-        )  # fmt: skip
+        with located("encoder"):
+            memory = parts["encoder"].apply(
+                params["encoder"], source, mask=source_mask, lengths=source_lengths,
+                key=keys[0], train=train,
+            )  # fmt: skip
+        with located("decoder"):
+            return parts["decoder"].apply(
+                params["decoder"], (target, memory), mask=target_mask, lengths=target_lengths,
+                memory_mask=memory_mask, memory_lengths=source_lengths, key=keys[1], train=train,
+            )  # fmt: skip
 
     return layer(init, apply)

@@ -21,7 +21,7 @@ from .attention import multi_head_attention
 from .dense import dense
 from .dropout import dropout
 from .making import check_input_shape, check_inputs, count, layer, wrong_tree
-from .members import combine, members_of
+from .members import combine, located, members_of
 from .norms import layer_norm
 
 Around = Callable[[Any, str, Any, Any], Any]
@@ -67,16 +67,22 @@ def feed_forward(
         inner = shape
         for which, k in zip(ways, random.split(key, len(ways)), strict=True):
             given = inner if which == "down" else shape
-            inner, params[which] = part(which, shape[-1]).init(k, given, dtype)
+            with located(which):
+                inner, params[which] = part(which, shape[-1]).init(k, given, dtype)
         return shape, params
 
     def apply(params: PyTree, inputs: Any, *, key: Any = None, train: bool = False) -> Any:
         if not isinstance(params, dict) or sorted(params) != sorted(ways):
             raise wrong_tree(params, "feed_forward", ways)
         n = check_inputs(inputs, "feed_forward", (None,))[-1]
-        first, *more = (part(w, n).apply(params[w], inputs) for w in ways[:-1])
+
+        def through(which: str, x: Any) -> Any:
+            with located(which):
+                return part(which, n).apply(params[which], x)
+
+        first, *more = (through(which, inputs) for which in ways[:-1])
         h = activation(first) * more[0] if gated else activation(first)
-        return part("down", n).apply(params["down"], drop.apply({}, h, key=key, train=train))
+        return through("down", drop.apply({}, h, key=key, train=train))
 
     return layer(init, apply)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fgrad import random
-from fgrad.errors import ShapeError
+from fgrad.errors import ShapeError, describe
 from fgrad.tracebacks import boundary
 
 from .. import initializers
@@ -169,9 +169,16 @@ def conv_local(
 
     def apply(params: PyTree, inputs: Any) -> Any:
         weight, *bias = take(params, "conv_local", names)
+        _, lengths, channels = shape.split(check_inputs(inputs, "conv_local"))
+        want = (*weight.shape[: shape.dims], weight.shape[-2] // math.prod(shape.window))
+        if (*shape.places(lengths), channels) != want:
+            raise ShapeError(
+                f"conv_local wants inputs with {want[-1]} channels, whose windows have "
+                f"{want[:-1]} places: its weight was made for these.",
+                describe(inputs),
+                "give conv_local inputs of the shape that its parameters were made for",
+            )
         seen = opened.apply({}, inputs)
-        want = weight.shape[:-1]
-        check_inputs(seen, "conv_local, of opened windows,", want)
         out = np.matmul(np.expand_dims(seen, -2), weight)[..., 0, :]
         return out + bias[0] if use_bias else out
 

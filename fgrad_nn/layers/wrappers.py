@@ -114,7 +114,8 @@ def with_dtype(layer: Any, compute_dtype: Any, output_dtype: Any = None) -> AnyL
         return x.astype(dtype) if kind == "f" and x.dtype != dtype else x
 
     def apply(params: PyTree, inputs: Any, **kwargs: Any) -> Any:
-        first = next((x.dtype for x in tree.leaves(inputs) if x.dtype.kind == "f"), compute)
+        dtypes = (getattr(x, "dtype", None) for x in tree.leaves(inputs))
+        first = next((d for d in dtypes if getattr(d, "kind", "") == "f"), compute)
         args = tree.map(lambda x: cast(x, compute), (params, inputs))
         out = inner.apply(*args, **kwargs)
         if isinstance(inner, StatefulLayer):

@@ -12,6 +12,7 @@ import numpy as np
 
 from fgrad import tree
 from fgrad.arrays import is_a
+from fgrad.core import home
 from fgrad.distributed import Communicator, broadcast, pmean, psum
 from fgrad.errors import ArgumentError, CommunicationError, FgradError, FileError, describe
 from fgrad.moving import host_array
@@ -79,6 +80,11 @@ def averaged(parallel: DataParallel, batch: PyTree, x: PyTree) -> PyTree:
     weight = _weight(parallel, batch)
     leaves, structure = tree.flatten(x)
     moving = [i for i, y in enumerate(leaves) if _dtype(y).kind in "fc"]
+    near = next((y for y in leaves if home(y) is not np), None)
+    if near is not None:  # all of it travels between devices
+        weight = beside(weight, near)
+        for i in moving:
+            leaves[i] = beside(leaves[i], near)
     guarded = parallel.weight is not None
     terms = [_times(leaves[i], weight, guarded) for i in moving]
     total, sums = psum((weight, terms), parallel.comm)

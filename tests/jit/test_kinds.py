@@ -10,7 +10,21 @@ import pytest
 
 import fgrad
 import fgrad.numpy as fnp
-from fgrad import checkpoint, grad, hessian, jit, jvp, linearize, value_and_grad, vjp, vmap
+from fgrad import (
+    checkpoint,
+    cond,
+    fori_loop,
+    grad,
+    hessian,
+    jit,
+    jvp,
+    linearize,
+    scan,
+    value_and_grad,
+    vjp,
+    vmap,
+    while_loop,
+)
 from fgrad.kinds import kind_of
 
 F32 = np.float32
@@ -190,6 +204,42 @@ def test_a_function_without_results_that_move_under_transformations(result):
     same(hessian(f)(x), 2 * np.eye(2))
     same(linearize(f, x)[1](x), np.float64(10))
     assert grad(lambda x: (np.sum(x), silent(x)), has_aux=True)(x)[1] is not x
+
+
+LOOPS = {
+    "cond": lambda x: cond(x > 1, lambda y: y * 2, lambda y: y * 3, x),
+    "while": lambda x: while_loop(lambda y: y < 10, lambda y: y * 2, x),
+    "for": lambda x: fori_loop(0, 3, lambda i, y: y * 2 + i, x),
+    "scan": lambda x: scan(lambda c, a: (c * 2, c * a), x, np.arange(3.0)),
+    "map": lambda x: fgrad.map(lambda a: a * x, np.arange(3.0)),
+    "if": lambda x: x * 2 if x > 1 else x - 1,
+    "and": lambda x: x > 0 and x < 3,
+    "max": lambda x: max(x, 1.0),
+    "sum": lambda x: sum([x, x, 1]),
+    "checkpoint": lambda x: checkpoint(lambda y: np.sin(y) * y)(x),
+    "gradient": lambda x: value_and_grad(lambda y: y * y * y)(x),
+    "linearize": lambda x: linearize(lambda y: y * y, x)[1](x),
+    "jet": lambda x: fgrad.jet(lambda y: y * y, (x,), ((x, x),)),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_control_flow_and_derivatives_inside(name):
+    f = LOOPS[name]
+    for x in (1.5, 2, np.float64(1.5), F32(1.5), np.array(1.5), np.array(1.5, F32)):
+        agree(f, jit(f), x)
+        if type(x) is not int:
+            agree(lambda x: jvp(f, (x,), (x,)), lambda x: jvp(jit(f), (x,), (x,)), x)
+
+
+def test_signs_of_zeros_and_integer_operands_are_kept():
+    for f in (lambda x: np.sum(x, axis=()), lambda x: np.sum(np.atleast_2d(x), axis=0),
+              lambda x: x**0.5, lambda x: np.ldexp(x, 2), lambda x: np.float_power(x, 3)):  # fmt: skip
+        compiled = jit(f, reassociate=False)
+        for x in (np.float64(-0.0), np.array([-0.0, 0.0, 1.5])):
+            for _ in range(3):
+                got, want = np.asarray(compiled(x)), np.asarray(f(x))
+                assert got.tobytes() == want.tobytes()
 
 
 def test_machine_code_gives_the_same_kinds():

@@ -10,8 +10,11 @@ import pytest
 from fgrad import at, grad
 from fgrad import numpy as fnp
 from fgrad.compiler.jitted import Jitted
-from fgrad.compiler.passes import REASSOCIATING, SAFE, Options
+from fgrad.compiler.passes import REASSOCIATING, SAFE, Options, simplify
+from fgrad.compiler.paths import Segment
 from fgrad.compiler.report import segments
+from fgrad.compiler.signature import Signature
+from fgrad.compiler.specs import elsewhere, record
 
 RNG = np.random.default_rng(0)
 A, B, C = RNG.normal(size=(4, 3)), RNG.normal(size=(3, 5)), RNG.normal(size=(4, 5))
@@ -105,6 +108,16 @@ def test_a_rule_takes_and_the_result_stays(rule):
     for a, b in zip(got, want, strict=True):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_simplified_programs_have_nothing_left_to_simplify(rule):
+    f, *xs = CASES[rule]
+    recording, _ = record(f, Signature(f, xs, {}, frozenset(), True))
+    program, _ = Segment(recording, 0, [], Options(), elsewhere)._lowered()
+    simple, _ = simplify(program, Options())
+    _, taken = simplify(simple, Options())
+    assert {*taken} <= {"share"}
 
 
 @pytest.mark.parametrize("rule", CASES)

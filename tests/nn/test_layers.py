@@ -254,6 +254,53 @@ def test_inputs_that_do_not_fit(layer, inputs, text):
         layer.apply(params, inputs)
 
 
+OF_USERS = ("function", "shape_dependent")  # their functions see any inputs
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if n not in OF_USERS])
+def test_inputs_of_other_shapes_are_taken_or_named(name):
+    """One feature more, axes made one, none left: no error of NumPy's comes through."""
+    case = CASES[name]
+    _, params = case.layer.init(KEY, case.shape)
+    stateful = isinstance(case.layer, nn.StatefulLayer)
+    state = {"state": case.layer.init_state(KEY, case.shape)} if stateful else {}
+    for change in (
+        lambda x: np.concatenate([x, x[..., :1]], -1), np.ravel, lambda x: x.reshape(-1)[0].copy()
+    ):  # fmt: skip
+        inputs = tree.map(lambda x, change=change: np.asarray(change(x)), case.inputs())
+        came = [str(x.shape) for x in tree.leaves(inputs)]
+        says = came[0]
+        try:
+            case.layer.apply(params, inputs, **state)
+        except fgrad.errors.FgradError as error:
+            says = str(error)
+        assert any(shape in says for shape in came), says
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "text"),
+    [
+        (nn.depthwise_conv((2, 2)), (2, 4, 4, 5), "of 3 channels, for which its weight was made"),
+        (nn.conv_local(2, (2, 2)), (2, 4, 4, 5), r"3 channels.*\(4, 4\) places.*\(2, 4, 4, 5\)"),
+        (nn.pixel_shuffle(2), (2, 4, 4, 5), r"channels that can be divided.*5, in the shape"),
+        (nn.einsum("...b,bc->...c", (3, 2)), (2, 4, 4, 5), r"fit '...b,bc->...c'.*\(2, 4, 4, 5\)"),
+        (nn.spatial_dropout(0.5), (5,), r"any length, any length.*\(5,\)"),
+    ],
+)
+def test_images_that_do_not_fit(layer, shape, text):
+    init = (-1, 4, 4, 12) if layer.name == "pixel_shuffle" else (-1, 4, 4, 3)
+    _, params = layer.init(KEY, init)
+    with pytest.raises(fgrad.errors.ShapeError, match=f"(?s){layer.name}.*{text}.*To do"):
+        layer.apply(params, np.ones(shape))
+
+
+def test_sequences_that_do_not_fit_have_the_shape_that_was_given():
+    net = nn.gru(4)
+    _, params = net.init(KEY, (-1, 7, 3))
+    with pytest.raises(fgrad.errors.ShapeError, match=r"(?s)gru_cell.*\(5, 7, 2\)"):
+        net.apply(params, np.ones((5, 7, 2)))
+
+
 def test_embedding_sees_numbers_that_are_not_in_its_table():
     net = nn.embedding(5, 2)
     _, params = net.init(KEY, (-1,))

@@ -62,17 +62,21 @@ ROUNDS = 6
 def simplify(program: Program, options: Options) -> tuple[Program, Counter[str]]:
     """The program with fewer and cheaper nodes, and how often each rule took."""
     taken: Counter[str] = Counter()
+    rules, share = options.rules(), "share" not in options.without
     for _ in range(ROUNDS):
-        program, replaced = _round(program, options)
-        taken.update(replaced)
-        if not any(n for rule, n in replaced.items() if rule != "share"):
+        b = Builder(rules, share)
+        program = rebuild(b, program)
+        taken.update(b.replaced)
+        # Rules were tried on each node as it is now; what they did not know is who reads it.
+        if not any(rule != "share" for rule in b.replaced) or _all_known(program, b.single):
             break
     return program, taken
 
 
-def _round(program: Program, options: Options) -> tuple[Program, dict[str, int]]:
-    builder = Builder(options.rules(), "share" not in options.without)
-    return rebuild(builder, program), builder.replaced
+def _all_known(program: Program, single: set[Node]) -> bool:
+    """Whether all nodes that are read once were known to be."""
+    uses = program.uses()
+    return all(uses[node] != 1 or node in single for node in program.nodes)
 
 
 def rebuild(b: Builder, program: Program) -> Program:

@@ -7,21 +7,26 @@ from typing import Any
 import numpy as np
 
 from ..program import Builder, Node, Rule, Shape
+from .shown import of
 
 
 def spread_out(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """A ufunc of broadcast arrays is computed before they are broadcast."""
+    if not any(x.kind == "broadcast" for x in ins):
+        return None
     small = [x.ins[0] if x.kind == "broadcast" else x for x in ins]
     inner = np.broadcast_shapes(*[x.shape for x in small])
-    if small != list(ins) and inner != shape:
-        return b.broadcast(b.make("ufunc", small, meta, inner, dtype), shape)
-    return None
+    return (
+        b.broadcast(b.make("ufunc", small, meta, inner, dtype), shape) if inner != shape else None
+    )
 
 
 def narrowed(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """A ufunc broadcasts by itself."""
+    if not any(x.kind == "broadcast" for x in ins):
+        return None
     small = [x.ins[0] if x.kind == "broadcast" else x for x in ins]
-    if small != list(ins) and np.broadcast_shapes(*[x.shape for x in small]) == shape:
+    if np.broadcast_shapes(*[x.shape for x in small]) == shape:
         return b.make("ufunc", small, meta, shape, dtype)
     return None
 
@@ -40,6 +45,7 @@ def axes_in_front(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dt
     return None
 
 
+@of(np.multiply, np.true_divide)
 def times_one(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``x * 1``, ``x / 1``; ``x * -1`` is ``-x``."""
     if meta is not np.multiply and meta is not np.true_divide:
@@ -54,6 +60,7 @@ def times_one(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype:
     return None
 
 
+@of(np.add)
 def twice(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``x + x`` is ``x * 2``, to the bit."""
     if meta is np.add and ins[0] is ins[1] and dtype.char in "fd" and not ins[0].weak:
@@ -61,6 +68,7 @@ def twice(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any
     return None
 
 
+@of(np.power)
 def power(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``x ** 1`` and ``x ** 2``."""
     if meta is not np.power or ins[1].number is None or ins[0].dtype != dtype:

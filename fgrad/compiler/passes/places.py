@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from ..program import Builder, Node, Rule, Shape
+from .shown import of
 
 
 def _zeros(x: Node) -> bool:
     return x.kind == "broadcast" and x.ins[0].number is not None and x.ins[0].number == 0
 
 
+@of(np.add)
 def into_sum(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``x + put(0, y)`` is ``put(x, y)``."""
     if meta is not np.add or dtype.kind != "f":

@@ -5,11 +5,13 @@ These rules change last bits: ``(x * a) * b`` becomes ``x * (a * b)``.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..program import Builder, Node, Rule, Shape
+from .shown import of
 
 #: Numbers of such sizes are moved: with others, what comes between could over- or underflow.
 SMALL, GREAT = 2.0**-32, 2.0**32
@@ -33,6 +35,7 @@ def _floats(ins: tuple[Node, ...], dtype: Any) -> bool:
     return dtype.char in "fd" and all(x.dtype == dtype or x.weak for x in ins)
 
 
+@of(np.true_divide)
 def by_inverse(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``x / c`` is ``x * (1 / c)``."""
     if meta is not np.true_divide or not _floats(ins, dtype) or ins[1].number is None:
@@ -43,6 +46,7 @@ def by_inverse(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype
     return b.make("ufunc", (ins[0], b.scalar(1 / c, dtype)), np.multiply, shape, dtype)
 
 
+@of(np.true_divide)
 def by_known_inverse(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``x / y`` is ``x * (1 / y)``, where that inverse is there."""
     if meta is not np.true_divide or not _floats(ins, dtype) or ins[0].number is not None:
@@ -54,6 +58,7 @@ def by_known_inverse(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape,
     return None
 
 
+@of(np.multiply)
 def number_last(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``c * x`` is ``x * c``: one form, in the array's dtype."""
     if meta is np.multiply and ins[0].number is not None and ins[1].number is None:
@@ -63,6 +68,7 @@ def number_last(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtyp
     return None
 
 
+@of(np.multiply)
 def gathered(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``(x * a) * b`` is ``x * (a * b)``."""
     if meta is not np.multiply or ins[1].number is None or not _floats(ins, dtype):
@@ -74,6 +80,7 @@ def gathered(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: 
     return b.make("ufunc", (inner[0], c), meta, shape, dtype)
 
 
+@of(np.multiply)
 def to_smaller(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``(x * y) * c`` with a smaller x is ``(x * c) * y``."""
     x, c = ins[0], ins[-1]
@@ -90,6 +97,7 @@ def to_smaller(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype
     return None
 
 
+@of(np.multiply)
 def outwards(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``(x * c) * y`` is ``(x * y) * c``, where x is as large as the product."""
     if meta is not np.multiply or not _floats(ins, dtype):
@@ -105,9 +113,8 @@ def outwards(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: 
 
 def out_of_product(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``(x * c).dot(y)`` is ``x.dot(y) * c``, where that is the smaller array to scale."""
-    size = int(np.prod(shape, dtype=np.int64))
     for k in (0, 1):
-        inner = _scaled(ins[k]) if ins[k] in b.single and size <= ins[k].size else None
+        inner = _scaled(ins[k]) if ins[k] in b.single and prod(shape) <= ins[k].size else None
         if inner is not None:
             new = (inner[0], ins[1]) if k == 0 else (ins[0], inner[0])
             product = b.make("dot", new, meta, shape, dtype)
@@ -125,6 +132,7 @@ def out_of_sum(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype
     return b.make("ufunc", (total, b.scalar(inner[1], dtype)), np.multiply, shape, dtype)
 
 
+@of(np.add)
 def plus_zero(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``x + 0``: zeros that rules of derivatives start from."""
     if meta is not np.add or dtype.kind != "f":
@@ -136,6 +144,7 @@ def plus_zero(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype:
     return None
 
 
+@of(np.power)
 def cube(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``x ** 3`` and ``x ** 0.5``."""
     if meta is not np.power or not _floats(ins, dtype) or ins[0].weak or ins[0].shape != shape:

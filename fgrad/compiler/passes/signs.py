@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..program import Builder, Node, Rule, Shape
+from .shown import of
 
 
 def _negated(x: Node) -> Node | None:
@@ -17,6 +18,7 @@ def _negated(x: Node) -> Node | None:
     return x.ins[0] if x.kind == "ufunc" and x.meta is np.negative and x.floating else None
 
 
+@of(np.negative)
 def minus_minus(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``-(-x)``; ``-(c * x)`` with a number c."""
     if meta is not np.negative or dtype.kind != "f":
@@ -37,6 +39,7 @@ def minus_minus(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtyp
     return None
 
 
+@of(np.negative)
 def minus_difference(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``-(x - y)`` is ``y - x``, but for the sign of a zero."""
     (x, *rest) = ins
@@ -47,6 +50,7 @@ def minus_difference(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape,
     return None
 
 
+@of(np.add, np.subtract)
 def plus_minus(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``x + (-y)``, ``(-x) + y``, ``x - (-y)``."""
     if len(ins) != 2 or dtype.kind != "f":
@@ -62,6 +66,7 @@ def plus_minus(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype
     return None
 
 
+@of(np.multiply, np.true_divide)
 def times_minus(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: Any) -> Any:
     """``(-x) * y`` is ``-(x * y)``, whose sign may go further."""
     if meta not in (np.multiply, np.true_divide) or dtype.kind != "f":

@@ -5,6 +5,7 @@ These rules change last bits: the order of summation is another.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -138,8 +139,7 @@ def of_stack(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, dtype: 
     if axes != tuple(range(first, last + 1)):
         return None
     before, along, after = (
-        int(np.prod(part, dtype=np.int64))
-        for part in (x.shape[:first], x.shape[first : last + 1], x.shape[last + 1 :])
+        prod(part) for part in (x.shape[:first], x.shape[first : last + 1], x.shape[last + 1 :])
     )
     if after == 1:
         out = b.reduce(f, b.reshape(x, (before, along)), (1,), False)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
-
-import numpy as np
 
 from ..program import SHORT, Builder, Node, Rule, Shape
 
@@ -75,7 +74,7 @@ def element_of_one(b: Builder, ins: tuple[Node, ...], meta: Any, shape: Shape, d
     (x,) = ins
     if x.size == 1 and not shape and x.kind == "broadcast" and x.ins[0].ndim == 0:
         return x.ins[0]
-    if x.size and int(np.prod(shape, dtype=np.int64)) == x.size and not _reverses(meta.spec):
+    if x.size and prod(shape) == x.size and not _reverses(meta.spec):
         return b.reshape(x, shape) if shape else None
     return None
 
