@@ -19,10 +19,11 @@ from .arrays import aval, ndarray, ndim_of
 from .batch import Batch, BatchTracer, mapped
 from .core import PRIMITIVES, Primitive
 from .cotangents import fitted
+from .kinds import scalar
 from .ops.reduce import ALL, spread
 from .reverse import LINEAR, NONE, UNARY, TapeTracer
 from .rules import ones
-from .tracer import ArrayTracer
+from .tracer import OPERATED, ArrayTracer
 from .vocabulary import BINARY_OPERATORS
 
 
@@ -235,7 +236,10 @@ def _pull_mapped(trace: Any, pull: Callable[..., Any], g: Any, ans: Any, x: Any)
 def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     record = RECORDERS.get(ufunc)
     if record is not None and method == "__call__" and not kwargs and type(inputs[0]) is TapeTracer:
-        return record(*inputs)
+        out = record(*inputs)
+        if type(out.value) is ndarray or ufunc not in OPERATED:
+            return out
+        return scalar(out)
     return ArrayTracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)
 
 

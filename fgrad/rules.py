@@ -312,7 +312,6 @@ def primitive(
             derivative is known; t is the tangent of the one operand, None in reverse mode.
         batch, impl, name, writes: as for `linear`.
     """
-
     one, each = (vjp, ()) if callable(vjp) else (None, vjp)
 
     def declare(canonical: Canonical) -> Callable[..., Any]:

@@ -49,6 +49,41 @@ def test_gradients_have_the_dtype_of_the_parameter(dtype, name):
     assert y.dtype == t.dtype == f(x).dtype
 
 
+@pytest.mark.parametrize("name", ["negative", "positive", "add", "subtract", "multiply", "power"])
+def test_functions_of_python_numbers_make_numpy_numbers(name):
+    ufunc = getattr(np, name)
+
+    def f(x):
+        return ufunc(*(x,) * ufunc.nin) * np.ones(2, np.float32)
+
+    want = f(2.0).dtype
+    assert want == np.float64
+    assert vjp(f, 2.0)[0].dtype == want
+    assert vjp(lambda x: vjp(f, x)[0], 2.0)[0].dtype == want
+    assert jvp(lambda x: vjp(f, x)[0], (2.0,), (1.0,))[1].dtype == want
+
+
+@pytest.mark.parametrize("other", [True, 2, 2.0, np.int8(2), np.float64(2.0)])
+def test_choices_that_are_numbers_are_weak_where_numpys_are(other):
+    def f(x):
+        return np.select([x > 0, x < 0], [x, other])
+
+    for x in (np.float32(0.5), np.full(2, 0.5, np.float16)):
+        want = f(x).dtype
+        y, t = jvp(f, (x,), (x,))
+        assert vjp(f, x)[0].dtype == y.dtype == t.dtype == want
+
+
+@pytest.mark.parametrize("product", [np.dot, lambda a, b: np.einsum("...,...", a, b)])
+def test_products_of_python_numbers_have_derivatives(product):
+    def slope(x):
+        return jvp(lambda x: product(np.sin(x), x), (x,), (1.0,))[1]
+
+    want = 2 * np.cos(2.0) - 2.0 * np.sin(2.0)
+    for g in (grad(grad(lambda x: product(np.sin(x), x)))(2.0), grad(slope)(2.0)):
+        np.testing.assert_allclose(g, want)
+
+
 def test_python_numbers_stay_python_numbers():
     w = {"a": 2.0, "b": np.float32(3.0), "c": np.array(4.0), "d": np.float64(5.0), "e": 1 + 2j}
 

@@ -249,8 +249,10 @@ def test_printing():
     vmap(grad(lambda x: texts.append(f"{x}") or x.sum()))(X)
     make_graph(lambda x: texts.append(f"{x}") or x)(2.0)
     assert texts == [
-        "<vmap tracer: float64[3]>", "<grad tracer: float64[3]>", "<make_graph tracer: float64[]>",
-    ]  # fmt: skip
+        "<vmap tracer: float64[3]>",
+        "<grad tracer inside vmap: float64[3]>",
+        "<make_graph tracer: float64[]>",
+    ]
     with pytest.raises(FgradError, match="single number whose value is known"):
         vmap(lambda x: f"{x:.2f}")(np.ones(3))
 

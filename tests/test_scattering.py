@@ -59,3 +59,26 @@ def test_other_indices_and_layouts():
     np.testing.assert_array_equal(mine[:, 0], [3, 4, 2, 2, 3])
     add_at(mine, (2,), 5.0, basic=True)
     np.testing.assert_array_equal(mine[2], [7, 5])
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u4", "u8"])
+def test_places_that_an_index_of_few_bits_can_not_count(dtype):
+    index = np.array([90, 3, 90], dtype)
+    values = np.arange(18.0).reshape(3, 6)
+    mine, wanted = np.zeros((100, 6)), np.zeros((100, 6))
+    add_at(mine, (index,), values, basic=False)
+    np.add.at(wanted, (index.astype(int),), values)
+    np.testing.assert_array_equal(mine, wanted)
+
+
+@pytest.mark.parametrize("mode", ["wrap", "clip"])
+def test_indices_of_few_bits_into_a_long_axis(mode):
+    x, index = np.arange(300.0), np.array([-100, 99, 3], np.int8)
+    pick = fgrad.jit(lambda x, i: np.take(x, i, mode=mode))
+    np.testing.assert_array_equal(pick(x, index), np.take(x, index, mode=mode))
+
+
+def test_places_of_few_bits_in_a_long_axis():
+    places = fgrad.jit(lambda i: np.unravel_index(i, (2, 300)))
+    index = np.array([100, 3], np.int8)
+    np.testing.assert_array_equal(places(index), np.unravel_index(index, (2, 300)))

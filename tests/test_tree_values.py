@@ -194,7 +194,7 @@ class Traced:
         self.size, self.ndim = value.size, value.ndim
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Traced:
-        assert func in (np.ravel, np.reshape, np.concatenate, np.real)
+        assert func in (np.ravel, np.reshape, np.concatenate, np.real, np.full_like)
         plain = [
             [getattr(x, "value", x) for x in arg] if isinstance(arg, list) else arg for arg in args
         ]

@@ -51,7 +51,7 @@ class Jitted:
     ) -> None:  # fmt: skip
         functools.update_wrapper(self, f)
         self._f, self._static, self._strict = f, static, strict
-        self._named = f  # whose name warnings give; of a derivative, the function that it is of
+        self._name = name_of(f)  # for warnings; of a derivative, the function that it is of
         self._options, self._max_paths = options, max_paths
         self._specs: list[Spec] = []
         self._misses: list[str] = []
@@ -166,7 +166,7 @@ class Jitted:
     def _give_up(self, reason: str) -> None:
         """From now on, run the function as it is written; say so, once."""
         wanted = "jit wants a function of CuPy's arrays that can be compiled."
-        came = f"{name_of(self._named)}, with {reason}"
+        came = f"{self._name}, with {reason}"
         to_do = (
             "pass arrays that it reads as arguments, keep numbers on the device (np.sin(x), not "
             "math.sin(x)), or leave out jit"

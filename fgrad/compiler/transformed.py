@@ -118,13 +118,14 @@ class Flat:
 def like(jitted: Any) -> Callable[[Callable[..., Any]], Any]:
     """What compiles a function with the options of the one that it was made of.
 
-    It holds no arguments of a call: what a compiled function reaches, it would look after.
+    It holds neither that function nor arguments: what a compiled one reaches, it looks after.
     """
+    kind, name = type(jitted), jitted._name
+    strict, options, paths = jitted._strict, jitted._options, jitted._max_paths
 
     def compiled(f: Callable[..., Any]) -> Any:
-        j = jitted
-        new = type(j)(f, frozenset(), j._strict, j._options, j._max_paths)
-        new._named = j._named
+        new = kind(f, frozenset(), strict, options, paths)
+        new._name = name
         return new
 
     return compiled

@@ -205,7 +205,7 @@ def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
 def _dot_a(g: Array, ans: Array, a: Any, b: Array) -> Array:
     n, m = ndim_of(a), ndim_of(b)
     if n == 0 or m == 0:
-        return unbroadcast(g * b, a.shape, g.dtype)
+        return unbroadcast(g * b, shape_of(a), g.dtype)
     if n <= 2 and m <= 2:
         return _matmul_x(g, ans, a, b)
     if m == 1:
@@ -216,7 +216,7 @@ def _dot_a(g: Array, ans: Array, a: Any, b: Array) -> Array:
 def _dot_b(g: Array, ans: Array, a: Array, b: Any) -> Array:
     n, m = ndim_of(a), ndim_of(b)
     if n == 0 or m == 0:
-        return unbroadcast(g * a, b.shape, g.dtype)
+        return unbroadcast(g * a, shape_of(b), g.dtype)
     if n <= 2 and m <= 2:
         return _matmul_y(g, ans, a, b)
     rows = list(range(n - 1))

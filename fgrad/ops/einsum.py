@@ -61,7 +61,7 @@ def _einsum_transpose(i: int, g: Array, *xs: Any, inputs: tuple[str, ...], outpu
     found = "".join(c for c in unique if c in known)
     many = len(others) > 1
     c = np.einsum(f"{','.join([output, *other_inputs])}->{found}", g, *others, optimize=many)
-    sizes = dict(zip(labels, x.shape, strict=True))
+    sizes = dict(zip(labels, shape_of(x), strict=True))
     # Where an operand has length 1 for a longer label, c is longer too, until unbroadcast.
     longer = dict(zip(found, shape_of(c), strict=True))
     shape = tuple(longer.get(label, sizes[label]) for label in unique)
@@ -75,7 +75,7 @@ def _einsum_transpose(i: int, g: Array, *xs: Any, inputs: tuple[str, ...], outpu
         for k, (label, n) in enumerate(zip(unique, shape, strict=True))
     }
     index = tuple(ranges[label] for label in labels)
-    return at(home(c).zeros(x.shape, c.dtype))[index].add(c)
+    return at(home(c).zeros(shape_of(x), c.dtype))[index].add(c)
 
 
 def _einsum_batch(

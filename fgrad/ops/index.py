@@ -266,6 +266,8 @@ def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "
         a, axis = np.reshape(a, (-1,)), 0 if axis is None else axis
     indices = indices if hasattr(indices, "dtype") else home(a).asarray(indices, np.intp)
     n = shape_of(a)[axis]
+    if mode != "raise":
+        indices = _wide(indices)
     if mode == "wrap":
         indices = np.remainder(indices, n)
     elif mode == "clip":
@@ -275,6 +277,11 @@ def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "
 
 
 register(np.take, take)
+
+
+def _wide(indices: Any) -> Any:
+    """Indices in a dtype that holds the length of any axis too, which int8 does not."""
+    return indices if indices.dtype == np.intp else indices.astype(np.intp)
 
 
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
@@ -299,7 +306,7 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]
     if plain is not None:
         return np.unravel_index(plain, shape, order)  # type: ignore[call-overload]
     shape = (shape,) if issubclass(type(shape), (int, np.integer)) else tuple(shape)
-    rest, places = indices, []
+    rest, places = _wide(indices), []
     for n in shape[::-1] if order == "C" else shape:
         places.append(np.remainder(rest, n))
         rest = np.floor_divide(rest, n)

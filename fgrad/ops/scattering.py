@@ -24,7 +24,7 @@ def add_at(x: Any, index: tuple[Any, ...], v: Any, basic: bool) -> None:
     if not _are_rows(x, index, v):
         np.add.at(x, index, v)
         return
-    rows = np.ravel(index[0])
+    rows = np.ravel(index[0]).astype(np.intp, copy=False)  # int8 would wrap around below
     wide = math.prod(x.shape[1:])
     values, table = v.reshape(-1, wide), x.reshape(-1, wide)
     if len(table) <= FEW <= len(rows) and _add_product(table, rows, values):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import is_a, is_cupy, ndim_of, shape_of
+from ..arrays import PYTHON_SCALARS, aval, is_a, is_cupy, ndim_of, shape_of
 from ..core import Tracer, full_lower, home
 from ..errors import TracerConversionError
 from ..fronts import given
@@ -24,15 +24,29 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         raise ValueError("list of cases must be same length as list of conditions")
     if len(condlist) == 0:
         raise ValueError("select with an empty condition list is not possible")
-    out = as_operand(default)
     like = first_array((*condlist, *choicelist))
     condlist = [as_array(c, like) for c in condlist]
     for i, condition in enumerate(condlist):
         if condition.dtype != bool:
             raise TypeError(f"invalid entry {i} in condlist: should be boolean ndarray")
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+    parts = [as_operand(x, like) for x in (*choicelist, default)]
+    *choices, out = _of_one_dtype(parts)
+    for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
         out = np.where(condition, choice, out)
     return out
+
+
+def _of_one_dtype(parts: Sequence[Any]) -> list[Any]:
+    """All in the dtype of all together: a float beside an int alone would be a float64."""
+    lowest = [full_lower(x) for x in parts]
+    weak = [type(x) in (int, float, complex) for x in lowest]
+    dtype = np.result_type(
+        *(low if w else aval(x).dtype for x, low, w in zip(parts, lowest, weak, strict=True))
+    )
+    return [
+        dtype.type(x) if type(x) in PYTHON_SCALARS else x if x.dtype == dtype else x.astype(dtype)
+        for x in parts
+    ]
 
 
 def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..arrays import aval
+from ..arrays import aval, is_cupy
 from ..closures import Reader, has_traced
 from ..core import is_traceable
 from ..errors import ArgumentError, DtypeError, TracerConversionError, describe, name_of
@@ -157,7 +157,7 @@ def result(out: Any, solver: Call, name: str, has_aux: bool) -> tuple[Any, Any]:
 
 def copied(x: Any) -> Any:
     """An array of a solver's, which may be one that it was given."""
-    return np.array(x)[()]
+    return x.copy() if is_cupy(x) else np.array(x)[()]
 
 
 def remembering(run: Call, examples: Sequence[Any], answer: Any) -> Call:

@@ -14,9 +14,9 @@ import numpy as np
 
 from .. import tree
 from ..arrays import INEXACT, PYTHON_SCALARS, aval, is_a, ndarray, shape_of
-from ..core import Tracer, is_traceable, refuse_finished
+from ..core import Tracer, home, is_traceable, refuse_finished
 from ..errors import DtypeError, ShapeError, TreeError, describe, name_of
-from ..packing import refuse_device
+from .crossing import to_here, to_there
 
 _DOUBLE = np.dtype(np.float64)
 
@@ -55,13 +55,13 @@ class Unknowns:
                     f"{describe(x)}{at_path(path)}",
                     "let the functions close over what is no number",
                 )
-        refuse_device(leaves, name, what)
         if not leaves:
             raise TreeError(
                 f"{name} wants {what} as a pytree of arrays of numbers.",
                 "a tree without leaves",
                 "give it one array at least",
             )
+        self.homes = [home(x) for x in leaves]
         self.kinds = [type(x) for x in leaves]
         self.shapes = [shape_of(x) for x in leaves]
         self.dtypes = [d if d.kind in INEXACT else _DOUBLE for d in (aval(x).dtype for x in leaves)]
@@ -85,6 +85,7 @@ class Unknowns:
         parts = []
         for x, shape, dtype in zip(leaves, self.shapes, self.dtypes, strict=True):
             x = x if hasattr(x, "dtype") else np.asarray(x, dtype)
+            x = x if home(x) is np else to_here(x, home(x))
             if dtype.kind == "c":
                 x = np.stack([np.real(x), np.imag(x)])
                 shape = (2, *shape)
@@ -95,14 +96,15 @@ class Unknowns:
     def unpack(self, v: Any) -> Any:
         """The tree of a vector."""
         leaves, start = [], 0
-        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
+        for shape, dtype, host in zip(self.shapes, self.dtypes, self.homes, strict=True):
             n = math.prod(shape)
             x = self._part(v, start, shape)
             start += n
             if dtype.kind == "c":
                 x = x + 1j * self._part(v, start, shape)
                 start += n
-            leaves.append(x if x.dtype == dtype else x.astype(dtype))
+            x = x if x.dtype == dtype else x.astype(dtype)
+            leaves.append(x if host is np else to_there(x, host))
         return tree.unflatten(self.structure, leaves)
 
     def _part(self, v: Any, start: int, shape: tuple[int, ...]) -> Any:

@@ -91,15 +91,6 @@ def test_infinities_are_explained(cupy, x):
         fgrad.grad(loss)(x)
 
 
-def test_solvers_say_that_they_compute_on_the_host(cupy):
-    with pytest.raises(fgrad.errors.NoRuleError) as info:
-        fgrad.root(lambda z: z * z - 2, cupy.ones(2))
-    assert str(info.value) == (
-        "root computes on the host.\n  It got: z0 with arrays of CuPy's\n  To do: move it first, "
-        "fgrad.tree.to_host(x), and the arrays that the functions read"
-    )
-
-
 def test_black_boxes_are_differentiated_by_differences(cupy, x):
     box = fgrad.external(np.sin, numeric=True)
     got = fgrad.grad(lambda v: np.sum(box(v)))(x)

@@ -89,11 +89,10 @@ def total(f):
     return summed
 
 
-@pytest.mark.parametrize("reassociate", [True, False])
 @pytest.mark.parametrize("f", UNARY, ids=map(str, range(len(UNARY))))
-def test_functions_of_one_number(f, reassociate):
-    for x in NUMBERS:
-        agree(f, jit(f, reassociate=reassociate), x)
+def test_functions_of_one_number(f):
+    for k, x in enumerate(NUMBERS):
+        agree(f, jit(f, reassociate=k % 2 == 0), x)
 
 
 @pytest.mark.parametrize("f", BINARY, ids=map(str, range(len(BINARY))))
@@ -127,10 +126,10 @@ TRANSFORMS = {
 def test_functions_of_one_number_under_transformations(name):
     of, around = TRANSFORMS[name]
     chosen = random.Random(name)
-    for f in UNARY:
+    for f in chosen.sample(UNARY, 20):
         wanted = of(f)
         compiled = around(f) if " of " in name or name == "jit" else jit(wanted)
-        for x in chosen.sample(FLOATS, 5):
+        for x in chosen.sample(FLOATS, 4):
             agree(wanted, compiled, *([x, tangent(x)] if "jvp" in name else [x]))
 
 
@@ -233,8 +232,10 @@ def test_control_flow_and_derivatives_inside(name):
 
 
 def test_signs_of_zeros_and_integer_operands_are_kept():
-    for f in (lambda x: np.sum(x, axis=()), lambda x: np.sum(np.atleast_2d(x), axis=0),
-              lambda x: x**0.5, lambda x: np.ldexp(x, 2), lambda x: np.float_power(x, 3)):  # fmt: skip
+    for f in (
+        lambda x: np.sum(x, axis=()), lambda x: np.sum(np.atleast_2d(x), axis=0),
+        lambda x: x**0.5, lambda x: np.ldexp(x, 2), lambda x: np.float_power(x, 3),
+    ):  # fmt: skip
         compiled = jit(f, reassociate=False)
         for x in (np.float64(-0.0), np.array([-0.0, 0.0, 1.5])):
             for _ in range(3):

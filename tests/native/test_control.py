@@ -224,3 +224,18 @@ def test_mapped_scans():
         return scan(lambda c, x: (np.sin(c) * x, c + x), c, xs)
 
     same(fgrad.vmap(f), (normal(4, 5), normal(4, 3, 5)), ulp=16)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_matrices_that_each_step_would_read_as_transposes(order):
+    def f(x, w, v):
+        def step(c, _):
+            return np.tanh(c @ w.T) + c @ v * 0.1, c @ w.T[:, :3]
+
+        return scan(step, x, None, length=9)
+
+    xs = normal(20, 30), normal(30, 30) / 9, np.asarray(normal(30, 30), order=order) / 9
+    g = same(f, xs, ulp=512)
+    assert not left(g)
+    total = lambda *xs: np.sum(f(*xs)[0] ** 2) + np.sum(f(*xs)[1] ** 2)  # noqa: E731
+    same(value_and_grad(total, (0, 1, 2)), xs, ulp=2**12)

@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 from mpmath import mpf
 
-from fgrad.compiler.native import engine, vectors
+import fgrad
+from fgrad.compiler.native import engine, llvm, vectors
 from fgrad.compiler.native.vectors import tables
 from fgrad.compiler.native.vectors.functions import FORMULAS
+from fgrad.scipy import special
 from tests.native import fit_tables
 from tests.native.kernels import DTYPES, call, compiled, numpys, ulps
 
@@ -221,3 +223,28 @@ def test_without_the_newest_instructions(monkeypatch: pytest.MonkeyPatch) -> Non
         assert [v.hex() for v in here.tolist()] == line.split()
     assert "fgrad_exp_f64_v4" in calls
     assert "fgrad_exp_f64_v8" not in calls
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_functions_that_are_merged_with_a_loop_have_the_same_bits(dtype, monkeypatch):
+    rng = np.random.default_rng(7)
+    edges = [np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, 1e308, 1e22, -745.2, 709.8, 0.5, -1.0]
+    spread = rng.normal(size=101) * 10.0 ** rng.integers(-300, 300, 101)
+    with np.errstate(all="ignore"):
+        x = np.concatenate([spread, edges, rng.normal(size=54)]).astype(dtype)
+    found = []
+    for count in (0, 1000):
+        monkeypatch.setattr(llvm, "MERGED", count)
+        f = fgrad.jit(every, backend="native")
+        with np.errstate(all="ignore"):
+            f(x)
+            found.append(f(x))
+        assert "machine code: none" not in f.explain()
+    for name, a, b in zip(vectors.ARITY, *found, strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+def every(x):
+    """All functions, of a number or two."""
+    return [(getattr(np, name, None) or getattr(special, name))(*[x, x[::-1]][:count])
+            for name, count in vectors.ARITY.items()]  # fmt: skip
