@@ -145,9 +145,7 @@ class Effectful(External):
         def impl(*xs: Any) -> Any:
             when = EFFECTS.get()
             if when == "later":
-                return tuple(
-                    home(*xs).zeros(a.shape, a.dtype) for a in tree.leaves(self._result)
-                )
+                return tuple(home(*xs).zeros(a.shape, a.dtype) for a in tree.leaves(self._result))
             if when == "never":
                 raise ArgumentError(
                     f"io_callback wants to call {self.__name__} once; it stands in a loop or a "
