@@ -9,8 +9,9 @@ import numpy as np
 
 from . import tree
 from .arrays import shape_of
-from .core import is_traceable
+from .core import full_lower, is_traceable
 from .errors import DtypeError, describe
+from .kinds import kind_of, same_kind
 from .ops.casts import stop_gradient_leaf
 from .ops.index import take
 from .tracebacks import boundary
@@ -61,7 +62,13 @@ def select(pred: Any, f: Callable[..., Any], g: Callable[..., Any], *operands: A
             return _broadcast(g(*operands), shape_of(pred))
     chosen = f(*_own(pred, operands))
     other = g(*_own(np.logical_not(pred), operands))
-    return tree.map(lambda a, b: np.where(pred, a, b), chosen, other)
+    return tree.map(lambda a, b: _either(pred, a, b), chosen, other)
+
+
+def _either(mask: Any, a: Any, b: Any) -> Any:
+    """`numpy.where`, whose numbers are of the kind that both functions return."""
+    out = np.where(mask, a, b)
+    return same_kind(a, out) if kind_of(full_lower(a)) is kind_of(full_lower(b)) else out
 
 
 def _own(mask: Any, operands: Any) -> Any:
@@ -74,7 +81,7 @@ def _own(mask: Any, operands: Any) -> Any:
         )
         wide = np.broadcast_to(mask, shape_of(whole))
         place = first if shape_of(wide) == shape_of(mask) else np.argmax(np.reshape(wide, (-1,)))
-        return np.where(mask, x, take(np.reshape(whole, (-1,)), place))
+        return same_kind(x, np.where(mask, x, take(np.reshape(whole, (-1,)), place)))
 
     return tree.map(one, operands)
 

@@ -71,6 +71,12 @@ def alike(leaf: Any, c: Any) -> Any:
     return c if kind is None else _as(c, float if kind in (int, bool) else kind)
 
 
+def same_kind(leaf: Any, c: Any) -> Any:
+    """A number as one of the kind that ``leaf`` is below its tracers; arrays as they are."""
+    kind = kind_of(full_lower(leaf))
+    return c if kind is None else _as(c, kind)
+
+
 def strong(x: Any) -> Any:
     """What NumPy makes of a traced Python number where it wants an array: one, with a dtype."""
     return _as(x, ndarray) if type(full_lower(x)) in PYTHON_SCALARS else x

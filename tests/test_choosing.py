@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fgrad import grad, hessian, jacfwd, jacrev, jvp, make_graph, select, vmap
+from fgrad import grad, hessian, jacfwd, jacrev, jit, jvp, make_graph, select, vmap
 from fgrad.errors import DtypeError
 
 X = np.array([-1.0, 0.0, 0.5, 4.0])
@@ -65,3 +65,14 @@ def test_the_condition_is_boolean():
         select(X, np.exp, np.sin, X)
     with pytest.raises(DtypeError, match="select wants"):
         select([True], np.exp, np.sin, X)
+
+
+@pytest.mark.parametrize("x", [0.5, np.float32(0.5), np.array(0.5)])
+@pytest.mark.parametrize("f", [np.sin, lambda x: 2 * x])
+def test_a_compiled_choice_of_numbers_has_their_kind(x, f):
+    def chosen(x):
+        return select(x > 0, f, np.negative if f is np.sin else lambda x: 3 * x, x)
+
+    got, want = jit(chosen)(x), chosen(x)
+    assert type(got) is type(want)
+    assert got == want

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fgrad import grad, jvp, make_graph, vjp, vmap
+from fgrad import grad, jit, jvp, make_graph, vjp, vmap
 from fgrad.errors import EscapedTracerError
 
 X = np.array([1.0, 2.0, 3.0])
@@ -56,3 +56,23 @@ def test_an_escaped_tracer_says_where_it_was_made(name):
         with pytest.raises(EscapedTracerError, match=text):
             use()
     assert repr(x) == f"<{name} tracer: float64[3]>"
+
+
+CONVERSIONS = {
+    "bool": bool, "float": lambda x: float(x[0]), "int": int, "array": np.asarray,
+    "list": lambda x: x.tolist(), "item": lambda x: x.item(), "addition": lambda x: x + 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("use", CONVERSIONS)
+def test_an_escaped_tracer_of_jit_is_refused_by_conversions_too(use):
+    kept = []
+
+    def leaky(x):
+        kept.append(x * 2)
+        return x.sum()
+
+    jit(leaky)(X)
+    text = r"still running\.\n  It got: an escaped tracer <jit tracer: float64"
+    with pytest.raises(EscapedTracerError, match=text):
+        CONVERSIONS[use](kept[0])

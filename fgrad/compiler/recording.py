@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..arrays import aval, check_operand, digest, is_a, is_cupy, ndarray
-from ..core import EFFECTS, Params, Primitive, Tracer
+from ..core import EFFECTS, Params, Primitive, Tracer, refuse_finished
 from ..errors import TracerConversionError, name_of
 from ..graph import Const, Equation, Var
 from ..kinds import KIND, python
@@ -28,6 +28,7 @@ class PathTracer(StageTracer):
     __slots__ = ()
 
     def __bool__(self) -> bool:  # type: ignore[override]
+        refuse_finished(self, "`bool`")
         return self.owner.truth(self)
 
     def __float__(self) -> NoReturn:
@@ -48,6 +49,7 @@ class PathTracer(StageTracer):
 
     def cannot_become(self, wanted: str, to_do: str) -> TracerConversionError:
         """The error of a conversion that would fix the value in the compiled program."""
+        refuse_finished(self, f"A conversion to {wanted}")
         return TracerConversionError(
             f"A value in a compiled function cannot become {wanted}: the program is to hold for "
             "other values too.",

@@ -29,8 +29,10 @@ def _crossing(name: str, impl: Callable[..., Any], back: Callable[[], Primitive]
     return p
 
 
-_THERE = _crossing("host_to_device", lambda x, host: host.asarray(x), lambda: _HERE)
-_HERE = _crossing("device_to_host", lambda x, host: x.get() if is_cupy(x) else x, lambda: _THERE)
+_THERE: Primitive = _crossing("host_to_device", lambda x, host: host.asarray(x), lambda: _HERE)
+_HERE: Primitive = _crossing(
+    "device_to_host", lambda x, host: x.get() if is_cupy(x) else x, lambda: _THERE
+)
 
 
 def to_there(x: Any, host: Any) -> Any:

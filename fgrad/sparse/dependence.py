@@ -241,7 +241,8 @@ class Dependence(Trace):
                     for x, varied in zip(xs, varies, strict=True)
                 ]
                 tangents = [
-                    None if need is None
+                    None
+                    if need is None
                     else self.tracer(home(x).ones(shape_of(x), aval(x).dtype), need)
                     for x, need in zip(xs, needs, strict=True)
                 ]
