@@ -126,8 +126,11 @@ def check_scalar(value: Any, f: Callable[..., Any], holomorphic: bool, name: str
 
 
 def check_arrays(outs: Sequence[Any], out: Any, f: Callable[..., Any], name: str) -> None:
-    """Refuse a result that is no pytree of arrays, or that holds tracers of the past."""
-    if outs and all(is_traceable(y) for y in outs):
+    """Refuse a result that is no pytree of arrays, or that holds tracers of the past.
+
+    ``()`` is one, of no arrays; None is what a function returns that forgot to.
+    """
+    if out is not None and all(is_traceable(y) for y in outs):
         for y in outs:
             refuse_finished(y, name)
         return

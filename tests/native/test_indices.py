@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fgrad
-from fgrad import grad, jit, scan, value_and_grad, while_loop
+from fgrad import debug, grad, jit, scan, value_and_grad, while_loop
 
 from .laws_of_native import kernels, left, same
 
@@ -175,3 +175,21 @@ def test_no_indices_and_python_integers_stay_with_numpy():
     g = jit(f, backend="native")
     for n in (3, 3, -2, 11):
         np.testing.assert_array_equal(g(X, n), f(X, n))
+
+
+def test_effects_keep_their_place_beside_an_index_out_of_bounds():
+    seen = []
+
+    def f(x, i):
+        debug.callback(lambda v: seen.append(("before", float(v))), x[0])
+        y = np.exp(np.sin(x))[i] * 2.0
+        debug.callback(lambda v: seen.append(("after", float(v))), y[0])
+        return np.cos(y) + y
+
+    x = RNG.normal(size=1000)
+    compiled = same(f, *((x, np.array([i])) for i in (3, 4, 5)))
+    assert kernels(compiled)
+    seen.clear()
+    with pytest.raises(IndexError, match="index 1000 is out of bounds for axis 0 with size 1000"):
+        compiled(x, np.array([1000]))
+    assert seen == [("before", x[0])]

@@ -13,6 +13,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from llvmlite import binding
 from mpmath import mpf
 
 import fgrad
@@ -248,3 +249,11 @@ def every(x):
     """All functions, of a number or two."""
     return [(getattr(np, name, None) or getattr(special, name))(*[x, x[::-1]][:count])
             for name, count in vectors.ARITY.items()]  # fmt: skip
+
+
+def test_any_functions_can_be_defined_in_one_module():
+    """Sine and what reduces its large arguments too, whichever of them a process needs first."""
+    symbol, reduce = vectors.symbol, vectors.REDUCE
+    pairs = [symbol(name, kind, n) for name, kind in FORMULAS for n in (1, *vectors.LANES[kind])]
+    for wanted in (*([x, reduce] for x in pairs), [*pairs, reduce]):
+        binding.parse_assembly(vectors.library(wanted)).verify()

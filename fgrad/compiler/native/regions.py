@@ -115,7 +115,7 @@ def base_of(x: Node) -> Node:
 
 def _levels(program: Program, exact: bool, reasons: dict[Node, str]) -> dict[Node, int]:
     level: dict[Node, int] = {}
-    effects = 0
+    effects, fallible = -1, 0  # the last level so far of what has an effect, and of what may raise
     judge = Judge(exact)
     for node in program.nodes:
         if node.kind in VIEWS:
@@ -129,8 +129,12 @@ def _levels(program: Program, exact: bool, reasons: dict[Node, str]) -> dict[Nod
             before = level.get(x)
             if before is not None:
                 mine = max(mine, before if before % 2 == native else before + 1)
+        # What has an effect keeps its place among what may raise, such as an index out of bounds.
         if has_effect(node):
-            effects = mine = max(mine, effects)
+            effects = mine = max(mine, effects, fallible + fallible % 2)
+        elif node.kind == "call" or bodies_of(node):
+            mine = max(mine, effects + native)
+            fallible = max(fallible, mine)
         level.update(dict.fromkeys((node, *made_by(node)), mine))
     return level
 

@@ -81,17 +81,20 @@ def declarations(used: Iterable[tuple[str, str]], width: int = 0) -> str:
 
 def library(symbols: Iterable[str]) -> str:
     """A module that defines the functions of these names, for one number or for vectors."""
+    wanted_all = set(symbols)
     declared: set[str] = set()
     texts = []
-    for wanted in sorted(symbols):
-        if wanted == REDUCE:
-            texts.append(REDUCTION)
-            continue
+    for wanted in sorted(wanted_all - {REDUCE}):
         _, name, kind, *lanes = wanted.split("_")
         n = int(lanes[0][1:]) if lanes else 1
         text, more = _body(name, kind, n)
         declared |= more
         texts.append(f"{_head('define', name, kind, n, ' %x{}')} noinline {text}")
+    if REDUCE in wanted_all:  # a module says once what a function is, by declaring or defining it
+        lines = REDUCTION.splitlines()
+        declared = {line for line in declared if REDUCE not in line}
+        declared |= {line for line in lines if line.startswith("declare")}
+        texts.append("\n".join(line for line in lines if line not in declared))
     return "\n".join([*sorted(declared), *texts]) + "\n"
 
 
