@@ -349,5 +349,5 @@ def test_a_function_may_return_no_arrays(nothing):
 
 
 def test_a_function_that_forgets_to_return_is_refused():
-    with pytest.raises(DtypeError, match="returns arrays in pytrees(.|\n)*It got: None"):
+    with pytest.raises(DtypeError, match=r"returns arrays in pytrees(.|\n)*It got: None"):
         jvp(lambda x: None, (1.0,), (1.0,))
