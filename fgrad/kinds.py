@@ -123,6 +123,8 @@ def with_dtype(leaf: Any, t: Any) -> Any:
 
 def zero_like(leaf: Any) -> Any:
     """The zero that is the derivative in a leaf on which nothing depends, of the leaf's kind."""
+    if type(leaf) is ndarray:
+        return np.zeros(leaf.shape, leaf.dtype)
     low = full_lower(leaf)
     if isinstance(leaf, Tracer) and kind_of(low) is None:
         return np.zeros_like(leaf)

@@ -237,7 +237,8 @@ def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
     record = RECORDERS.get(ufunc)
     if record is not None and method == "__call__" and not kwargs and type(inputs[0]) is TapeTracer:
         out = record(*inputs)
-        if type(out.value) in (ndarray, float64) or ufunc not in OPERATED:
+        kind = type(out.value)
+        if kind is ndarray or kind is float64 or ufunc not in OPERATED:
             return out
         return scalar(out)  # of a Python number: only Python's operators make another
     return ArrayTracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)

@@ -47,7 +47,7 @@ def one_like(value: Any) -> Any:
 def _count(cts: Sequence[Any]) -> int:
     """How often the last of some arrays is held, as counted by the loop in `surface`."""
     n = 0
-    for c in cts:
+    for _, c in zip(range(len(cts)), cts, strict=True):
         n = getrefcount(c)
     return n
 
@@ -65,15 +65,16 @@ def surface(
     place must not scale the other. ``plain`` says that all leaves are arrays.
     """
     if plain:
-        for c in cts:
-            if type(c) is not ndarray or c.base is not None or getrefcount(c) != _ALONE:
+        for leaf, c in zip(leaves, cts, strict=True):
+            if (
+                type(c) is not ndarray
+                or c.dtype is not leaf.dtype
+                or c.base is not None
+                or getrefcount(c) != _ALONE
+            ):
                 break
         else:
-            for leaf, c in zip(leaves, cts, strict=True):
-                if c.dtype is not leaf.dtype:
-                    break
-            else:
-                return cts
+            return cts
     out = []
     ids = {id(x) for x in seen}
     for leaf, c in zip(leaves, cts, strict=True):
