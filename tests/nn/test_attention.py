@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,38 @@ def test_causal_is_blind_to_what_comes_later():
     np.testing.assert_array_equal(nn.causal_mask(2, 4), nn.causal_mask(4)[2:])
     window = nn.causal_mask(4, window=2)
     np.testing.assert_array_equal(window, np.tril(np.ones((4, 4))) - np.tril(np.ones((4, 4)), -2))
+
+
+@pytest.mark.parametrize(("n", "heads", "shared"), [(64, 2, 2), (67, 4, 2), (130, 1, 1)])
+def test_long_causal_sequences_are_taken_in_parts(n, heads, shared):
+    shape = 2, heads, n, 3
+    rng = np.random.default_rng(0)
+    q, t = rng.normal(size=(2, *shape))
+    k, v = rng.normal(size=(2, 2, shared, n, 3))
+
+    def parts(q, k, v):
+        return attend(q, k, v, causal=True)
+
+    def whole(q, k, v):
+        return attend(q, k, v, nn.causal_mask(n))
+
+    def slopes(f, q, k, v):
+        return fgrad.grad(lambda x: np.sum(np.sin(f(*x)) * t))((q, k, v))
+
+    near = functools.partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-12)
+    near(parts(q, k, v), whole(q, k, v))
+    assert parts(*(x.astype(np.float32) for x in (q, k, v))).dtype == np.float32
+    for f in (slopes, fgrad.jit(slopes, static_argnums=0)):
+        for a, b in zip(f(parts, q, k, v), slopes(whole, q, k, v), strict=True):
+            near(a, b)
+    near(fgrad.vmap(parts)(q, k, v), whole(q, k, v))
+    moved, want = (
+        fgrad.jvp(lambda q, f=f: slopes(f, q, k, v)[1], (q,), (t,))[1] for f in (parts, whole)
+    )
+    near(moved, want, atol=1e-9)
+    broken = v.copy()
+    broken[..., -1, :] = np.nan  # which the last query alone sees
+    assert np.isfinite(parts(q, k, broken)[..., : n // 2, :]).all()
 
 
 def test_dropout_of_weights():
