@@ -34,7 +34,7 @@ from .positions import distance_bias, rotary
 from .recurrent import lengths_mask
 
 #: Causal attention takes at least so many queries at a time (on a device all: calls count there).
-ROWS = 32
+ROWS = 64
 
 
 @boundary

@@ -91,7 +91,7 @@ def test_causal_is_blind_to_what_comes_later():
     np.testing.assert_array_equal(window, np.tril(np.ones((4, 4))) - np.tril(np.ones((4, 4)), -2))
 
 
-@pytest.mark.parametrize(("n", "heads", "shared"), [(64, 2, 2), (67, 4, 2), (130, 1, 1)])
+@pytest.mark.parametrize(("n", "heads", "shared"), [(128, 2, 2), (131, 4, 2), (260, 1, 1)])
 def test_long_causal_sequences_are_taken_in_parts(n, heads, shared):
     shape = 2, heads, n, 3
     rng = np.random.default_rng(0)
