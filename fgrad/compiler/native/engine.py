@@ -18,6 +18,7 @@ import itertools
 import os
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -194,6 +195,14 @@ class Machine:
             module.triple, module.data_layout = self._target.triple, str(machine.target_data)
             module.verify()
         except RuntimeError as error:
+            # Our own mistake: what runs instead is right, but nobody would hear of it.
+            warnings.warn(
+                "fgrad wanted to make machine code.\n  It got: text that LLVM can't read; this "
+                "part runs as NumPy, with the same results.\n  To do: please report it, with the "
+                f"function and {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
             raise NativeRefused(f"LLVM can't read the program: {error}") from error
         if plain and level:
             tuning = llvm.create_pipeline_tuning_options(speed_level=level)
