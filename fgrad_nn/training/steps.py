@@ -58,7 +58,10 @@ class TrainStep:
         parallel: how several ranks train together; None for one.
     """
 
-    def __init__(self, advance: Callable[..., Any], jit: bool, parallel: Any = None) -> None:
+    def __init__(
+        self, advance: Callable[..., Any], jit: bool, parallel: Any = None,
+        backend: str | None = None,
+    ) -> None:  # fmt: skip
         self._advance, self._recordings = advance, 0
         self.parallel, self._begun = parallel, False
 
@@ -66,7 +69,7 @@ class TrainStep:
             self._recordings += 1
             return advance(*args)
 
-        self.compiled = fgrad.jit(train_step) if jit else None
+        self.compiled = fgrad.jit(train_step, backend=backend) if jit else None
 
     @boundary
     def __call__(self, state: TrainState, batch: PyTree, key: Any = None) -> Any:
@@ -114,7 +117,7 @@ def _is_plain(result: PyTree) -> bool:
 @boundary
 def train_step(
     loss: Callable[..., Any], optimizer: GradientTransformation, *, has_aux: bool = False,
-    has_state: bool = False, jit: bool = True, comm: Any = None,
+    has_state: bool = False, jit: bool = True, comm: Any = None, backend: str | None = None,
 ) -> TrainStep:  # fmt: skip
     """Make the function of one step: loss, gradient and update, compiled as one program.
 
@@ -143,6 +146,9 @@ def train_step(
             the step with a part of the batch (see `fgrad_nn.data.shard`) and the same state. The
             loss, its gradient, metrics and the state of the model are averaged over the ranks,
             by their numbers of examples. Each rank has its own key.
+        backend: what the step is compiled to: "numpy", "native" or "auto", as for `fgrad.jit`.
+            With "auto" a step becomes machine code after a while, with other last bits: a run
+            that is resumed may then end a rounding error away from one that wasn't interrupted.
 
     Returns:
         ``step(state, batch, key=None) -> (state, metrics)``, a pure function. ``metrics`` is a
@@ -150,13 +156,19 @@ def train_step(
         ``state.key`` and ``state.step``.
 
     Raises:
-        ArgumentError: the loss is no function, or the optimizer none; from the step, aux is no
-            dict of metrics with names of their own.
+        ArgumentError: the loss is no function, or the optimizer none; there is a backend without
+            jit; from the step, aux is no dict of metrics with names of their own.
         CommunicationError: the ranks' states differ.
     """
     if not callable(loss):
         raise ArgumentError(
             "train_step wants a function loss(params, batch).", describe(loss), "pass a function"
+        )
+    if backend is not None and not jit:
+        raise ArgumentError(
+            "train_step wants a backend only for a step that is compiled.",
+            f"jit=False and backend={backend!r}",
+            "leave out one of them",
         )
     update, crew = rule_of(optimizer), as_parallel(comm)
 
@@ -192,7 +204,7 @@ def train_step(
         metrics = {"loss": value, **(_metrics(aux) if has_aux else {})}
         return TrainState(params, opt_state, model_state, state.step + 1, state.key), metrics
 
-    return TrainStep(advance, jit, crew)
+    return TrainStep(advance, jit, crew, backend)
 
 
 def _metrics(aux: Any) -> Mapping[str, Any]:

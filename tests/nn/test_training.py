@@ -67,6 +67,27 @@ def test_a_step_is_gradient_and_update(optimizer, jit):
     assert (step.compiled is not None) == jit
 
 
+def test_a_step_can_be_machine_code():
+    pytest.importorskip("llvmlite")
+    plain, native = train_step(loss, adam(0.1)), train_step(loss, adam(0.1), backend="native")
+    state = other = TrainState.create(PARAMS, adam(0.1))
+    for batch in batches((X, Y), 10, epochs=2):
+        state, metrics = plain(state, batch)
+        other, same = native(other, batch)
+        assert metrics["loss"] == pytest.approx(same["loss"], rel=1e-12)
+    tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9), state, other)
+    assert "machine code" in native.compiled.explain()
+    assert "machine code" not in plain.compiled.explain()
+
+
+def test_a_step_that_is_not_compiled_has_no_backend():
+    with pytest.raises(ArgumentError, match="a backend only for a step that is compiled") as error:
+        train_step(loss, sgd(0.1), jit=False, backend="native")
+    assert "jit=False and backend='native'" in str(error.value)
+    with pytest.raises(ArgumentError, match="'c' *\n"):
+        train_step(loss, sgd(0.1), backend="c")
+
+
 def test_the_same_step_has_the_same_bits_whenever_it_was_compiled():
     def bits(state):
         return [np.asarray(x).tobytes() for x in tree.leaves(state)]
