@@ -71,6 +71,9 @@ class Primitive:
         effect: calling it has an effect, so it is neither left out nor repeated; see `EFFECTS`.
         multilinear: the answer is linear in each operand.
         writes: ``impl`` takes ``out=``, an array for its answer; without it the array is new.
+        formula: the answer in functions that have primitives, ``formula(*operands, **params)``,
+            which kernels and machine code are made of; True if ``impl`` is such a formula, which
+            compiled functions always take apart.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Primitive:
     effect: bool = False
     multilinear: bool = False
     writes: bool = False
+    formula: Any = None
 
     def __repr__(self) -> str:
         return self.name

@@ -76,6 +76,7 @@ def elementwise(
     impl: Callable[..., Any] | None = None,
     name: str | None = None,
     writes: bool = False,
+    formula: Any = None,
 ) -> Callable[..., Any]:
     """Declare a ufunc by its partial derivatives.
 
@@ -87,6 +88,7 @@ def elementwise(
         impl: what computes it, if not ``fn``.
         name: the primitive's name, if not the function's.
         writes: it takes ``out=``, an array that compiled functions keep for its answer.
+        formula: the same in functions that fgrad knows, for machine code; True if ``impl`` is it.
     """
     n = len(partials)
     terms = [_term(d, n) for d in partials]
@@ -112,7 +114,7 @@ def elementwise(
     p = Primitive(
         name=name or name_of_function(fn), impl=impl or fn, jvp=jvp, vjp=vjp, batch=line_up,
         needs=needs, keep=_keep(needs, n) if n < 3 else (), pull=tuple(terms) if n < 3 else (),
-        writes=writes,
+        writes=writes, formula=formula,
     )  # fmt: skip
     if n == 1:
         return declare_front(fn, p, unary_front(p))
@@ -297,6 +299,7 @@ def primitive(
     several: bool = False,
     choose: Callable[..., Any] | None = None,
     writes: bool = False,
+    formula: Any = None,
 ) -> Callable[[Canonical], Callable[..., Any]]:
     """Declare a function by rules of its own. Decorates the canonical form.
 
@@ -310,7 +313,7 @@ def primitive(
         several: the answer is a tuple; then so are its tangent and ``g``.
         choose: ``choose(ans, t)``, of all answers that are as good as ``ans`` that whose
             derivative is known; t is the tangent of the one operand, None in reverse mode.
-        batch, impl, name, writes: as for `linear`.
+        batch, impl, name, writes, formula: as for `linear` and `elementwise`.
     """
     one, each = (vjp, ()) if callable(vjp) else (None, vjp)
 
@@ -349,7 +352,7 @@ def primitive(
         p = Primitive(
             name=name or name_of_function(fn), impl=impl or fn, jvp=forward, vjp=backward,
             batch=batch, needs=needs, several=several,
-            both=choose and both, record=choose and record, writes=writes,
+            both=choose and both, record=choose and record, writes=writes, formula=formula,
         )  # fmt: skip
         return declare_front(fn, p, general_front(p, canonical))
 

@@ -82,13 +82,13 @@ def _sum_vjp(g: Any, ans: Any, x: Any, axis: int, keepdims: bool) -> Any:
 
 
 _log_softmax = fgrad.primitive(
-    _log_softmax_of, name="log_softmax",
+    _log_softmax_of, name="log_softmax", formula=_log_softmax_of,
     jvp=lambda ts, ans, x, axis: ts[0] - np.sum(np.exp(ans) * ts[0], axis=axis, keepdims=True),
     vjp=[lambda g, ans, x, axis: g - np.exp(ans) * np.sum(g, axis=axis, keepdims=True)],
 )(lambda x, axis: ((x,), {"axis": axis}))  # fmt: skip
-_logsumexp = fgrad.primitive(_logsumexp_of, name="logsumexp", jvp=_sum_jvp, vjp=[_sum_vjp])(
-    lambda x, axis, keepdims: ((x,), {"axis": axis, "keepdims": keepdims})
-)
+_logsumexp = fgrad.primitive(
+    _logsumexp_of, name="logsumexp", jvp=_sum_jvp, vjp=[_sum_vjp], formula=_logsumexp_of
+)(lambda x, axis, keepdims: ((x,), {"axis": axis, "keepdims": keepdims}))
 
 
 def _along(x: Any, axis: int, name: str) -> int:
@@ -219,7 +219,10 @@ def _log1mexp_of(x: Any) -> Any:
     return np.where(near, low, np.log1p(-np.exp(-np.where(near, 1, x))))
 
 
-_log1mexp = fgrad.elementwise(_log1mexp_of, lambda t, ans, x: t / np.expm1(x), name="log1mexp")
+_log1mexp = fgrad.elementwise(
+    _log1mexp_of, lambda t, ans, x: t / np.expm1(x), name="log1mexp",
+    formula=_log1mexp_of,
+)  # fmt: skip
 
 
 @boundary
@@ -299,7 +302,7 @@ def _sparsemax_pull(g: Any, ans: Any, axis: int) -> Any:
 
 
 _sparsemax = fgrad.primitive(
-    _sparsemax_of, name="sparsemax",
+    _sparsemax_of, name="sparsemax", formula=_sparsemax_of,
     jvp=lambda ts, ans, x, axis: _sparsemax_pull(ts[0], ans, axis),
     vjp=[lambda g, ans, x, axis: _sparsemax_pull(g, ans, axis)],
 )(lambda x, axis: ((x,), {"axis": axis}))  # fmt: skip

@@ -24,12 +24,8 @@ def _relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
-def _relu_of(x: Any, out: Any = None) -> Any:
-    return np.maximum(x, 0, out=out)
-
-
 relu = fgrad.elementwise(
-    _relu, lambda t, ans, x: keep(t, np.greater(ans, 0)), impl=_relu_of, name="relu", writes=True
+    _relu, lambda t, ans, x: keep(t, np.greater(ans, 0)), name="relu", formula=True
 )
 
 
@@ -39,8 +35,9 @@ def _inside(x: Any, low: float, high: float) -> Any:
 
 
 _relu6 = fgrad.elementwise(
-    lambda x: np.clip(x, 0, 6), lambda t, ans, x: np.where(_inside(x, 0, 6), t, 0), name="relu6"
-)
+    lambda x: np.clip(x, 0, 6), lambda t, ans, x: np.where(_inside(x, 0, 6), t, 0), name="relu6",
+    formula=True,
+)  # fmt: skip
 
 
 @boundary
@@ -65,6 +62,7 @@ _leaky_relu = fgrad.elementwise(
     ),
     lambda ans, x, slope: np.where(np.greater(x, 0), 0, x),
     name="leaky_relu",
+    formula=True,
 )
 
 
@@ -84,7 +82,7 @@ def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Any:
 
 _hard_tanh = fgrad.elementwise(
     lambda x: np.clip(x, -1, 1), lambda t, ans, x: np.where(_inside(x, -1, 1), t, 0),
-    name="hard_tanh",
+    name="hard_tanh", formula=True,
 )  # fmt: skip
 
 
@@ -114,6 +112,7 @@ _hard_silu = fgrad.elementwise(
         _inside(x, -3, 3), (2 * np.clip(x, -3, 3) + 3) / 6, np.greater_equal(x, 3)
     ),
     name="hard_silu",
+    formula=True,
 )
 
 
@@ -145,6 +144,7 @@ _soft_shrink = fgrad.elementwise(
     lambda ans, x, lambd: np.greater(np.abs(x), lambd).astype(ans.dtype),
     lambda ans, x, lambd: -np.sign(ans),
     name="soft_shrink",
+    formula=True,
 )
 
 
@@ -186,6 +186,7 @@ _sparse_plus = fgrad.elementwise(
     ),
     lambda ans, x: sparse_sigmoid(x),
     name="sparse_plus",
+    formula=True,
 )
 
 

@@ -33,7 +33,11 @@ def sigmoid_of(x: Any) -> Any:
     return _sigmoid(x)
 
 
-sigmoid = fgrad.elementwise(sigmoid_of, lambda ans, x: ans * _sigmoid(-x), name="sigmoid")
+# Slopes are differentiated again, and abs has a kink at 0 that the sigmoid hasn't: they are made
+# of `sigmoid`, never of its formula.
+sigmoid = fgrad.elementwise(
+    sigmoid_of, lambda ans, x: ans * sigmoid(-x), name="sigmoid", formula=True
+)
 
 
 @boundary
@@ -64,11 +68,11 @@ def _silu(x: Any) -> Any:
 
 
 def _silu_slope(ans: Any, x: Any) -> Any:
-    s, rest = _sigmoid(x), _sigmoid(-x)
+    s, rest = sigmoid(x), sigmoid(-x)
     return s + gate(x, s * rest)
 
 
-_silu_rule = fgrad.elementwise(_silu, _silu_slope, name="silu")
+_silu_rule = fgrad.elementwise(_silu, _silu_slope, name="silu", formula=True)
 
 
 @boundary
@@ -90,10 +94,10 @@ def _mish(x: Any) -> Any:
 
 def _mish_slope(ans: Any, x: Any) -> Any:
     th = np.tanh(np.logaddexp(x, 0.0))
-    return th + gate(x, (1 - th * th) * _sigmoid(x))
+    return th + gate(x, (1 - th * th) * sigmoid(x))
 
 
-_mish_rule = fgrad.elementwise(_mish, _mish_slope, name="mish")
+_mish_rule = fgrad.elementwise(_mish, _mish_slope, name="mish", formula=True)
 
 
 @boundary
@@ -110,10 +114,15 @@ def mish(x: Any) -> Any:
 _C = math.sqrt(2 / math.pi)
 
 
+def _near(x: Any) -> Any:
+    """X as far as its gate is neither 0 nor 1 in any dtype; powers of it don't overflow."""
+    return np.clip(x, -30.0, 30.0)
+
+
 def _tanh_argument(x: Any) -> Any:
     """The argument of the sigmoid that stands in for the normal distribution; it has x's sign."""
-    with np.errstate(over="ignore"):
-        return 2 * _C * x * (1 + 0.044715 * x * x)
+    x = _near(x)
+    return 2 * _C * x * (1 + 0.044715 * x * x)
 
 
 def _gelu_tanh(x: Any) -> Any:
@@ -121,14 +130,14 @@ def _gelu_tanh(x: Any) -> Any:
 
 
 def _gelu_tanh_slope(ans: Any, x: Any) -> Any:
-    u = _tanh_argument(x)
-    s = _sigmoid(u)
-    spread = s * _sigmoid(-u)
-    near = np.where(np.equal(spread, 0), 0, x)  # elsewhere squares may overflow
-    return s + near * spread * (2 * _C * (1 + 3 * 0.044715 * near * near))
+    u, x = _tanh_argument(x), _near(x)
+    s = sigmoid(u)
+    return s + x * (s * sigmoid(-u)) * (2 * _C * (1 + 3 * 0.044715 * x * x))
 
 
-_gelu_tanh_rule = fgrad.elementwise(_gelu_tanh, _gelu_tanh_slope, name="gelu_tanh")
+_gelu_tanh_rule = fgrad.elementwise(
+    _gelu_tanh, _gelu_tanh_slope, name="gelu_tanh", formula=_gelu_tanh
+)
 
 # W. J. Cody 1969, Rational Chebyshev approximations for the error function: for erf(x) / x near 0,
 # for erfc(x) exp(x**2) up to 4, and for what is left of its asymptotic series beyond.
@@ -191,17 +200,22 @@ def _gelu(x: Any) -> Any:
 
 
 def _gelu_slope(ans: Any, x: Any) -> Any:
-    with np.errstate(over="ignore", under="ignore"):
-        density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-    return normal_cdf(x) + gate(x, density)
+    near = np.clip(x, -40, 40)  # beyond, the density is 0 in all dtypes
+    return normal_cdf(x) + near * _density(near)
+
+
+def _density(x: Any) -> Any:
+    with np.errstate(under="ignore"):
+        return np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
 
 
 normal_cdf = fgrad.elementwise(
     _normal_cdf,
-    lambda ans, x: np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi),
+    lambda ans, x: _density(np.clip(x, -40, 40)),
     name="fgrad_nn_normal_cdf",
+    formula=_normal_cdf,
 )
-_gelu_rule = fgrad.elementwise(_gelu, _gelu_slope, name="gelu")
+_gelu_rule = fgrad.elementwise(_gelu, _gelu_slope, name="gelu", formula=_gelu)
 
 
 @boundary
@@ -234,7 +248,7 @@ _elu = fgrad.elementwise(
         np.where(np.greater(x, 0), 1, alpha * np.exp(_low(x))),
     ),
     lambda ans, x, alpha: np.where(np.greater(x, 0), 0, np.expm1(_low(x))),
-    name="elu",
+    name="elu", formula=True,
 )  # fmt: skip
 
 
@@ -275,6 +289,7 @@ _celu = fgrad.elementwise(
         np.expm1(_low(x) / alpha) - gate(_low(x) / alpha, np.exp(_low(x) / alpha))
     ),
     name="celu",
+    formula=True,
 )
 
 
@@ -291,7 +306,7 @@ def celu(x: Any, alpha: Any = 1.0) -> Any:
 # ------------------------------------------------------------------ algebraic
 _softsign = fgrad.elementwise(
     lambda x: np.where(np.isinf(x), np.sign(x), x) / (1 + np.where(np.isinf(x), 0, np.abs(x))),
-    lambda ans, x: np.square(1 / (1 + np.abs(x))), name="softsign",
+    lambda ans, x: np.square(1 / (1 + np.abs(x))), name="softsign", formula=True,
 )  # fmt: skip
 
 
@@ -328,6 +343,7 @@ _squareplus = fgrad.elementwise(
     ),
     lambda ans, x, b: 0.25 / _root(x, b),
     name="squareplus",
+    formula=_squareplus_of,
 )
 
 

@@ -1,4 +1,4 @@
-"""Places for results; and `keep`: numbers where a mask is True, 0 elsewhere, without branches."""
+"""Places for results, and masks that are where their arrays are."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 
 import fgrad
 from fgrad.core import home
+from fgrad.ops.choice import kept as keep
 
-_BITS = {"f": np.int32, "d": np.int64}
+__all__ = ["beside", "given", "keep"]
 
 
 def given(x: Any, out: Any) -> Any:
@@ -23,22 +24,6 @@ def given(x: Any, out: Any) -> Any:
     if out is None:
         return x
     out[...] = x
-    return out
-
-
-def select(t: Any, mask: Any, out: Any = None) -> Any:
-    """`keep`, of arrays that nothing traces; written to `out`, of the same dtype, if it is given.
-
-    The bits of the numbers are multiplied with 0 or 1: the processor need not guess a branch for
-    each, and an infinity where the mask is False leaves nothing behind.
-    """
-    dtype = getattr(t, "dtype", None)
-    if dtype is None or dtype.char not in _BITS:
-        return given(np.where(mask, t, 0), out)
-    bits = _BITS[dtype.char]
-    if out is None:
-        return np.multiply(t.view(bits), mask).view(dtype)
-    np.multiply(t.view(bits), mask, out=out.view(bits))
     return out
 
 
@@ -63,8 +48,3 @@ def beside(mask: Any, x: Any) -> Any:
     """
     host = home(x)
     return mask if host is np or home(mask) is host else _moved(mask, host)
-
-
-keep: Callable[..., Any] = fgrad.linear(
-    select, lambda g, t, mask: (keep(g, mask),), name="keep", operands=1, writes=True
-)(lambda t, mask: ((t, mask), {}))  # fmt: skip

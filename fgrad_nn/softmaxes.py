@@ -145,6 +145,7 @@ def _pulled(g: Any, ans: Any, mask: Any, axis: int) -> Any:
 
 _pull: Callable[..., Any] = fgrad.primitive(
     _pull_of, name="softmax_pull", writes=True,
+    formula=lambda g, ans, axis: _pull_formula(g, ans, None, axis),
     jvp=lambda ts, out, g, ans, axis: _pull_push(ts, g, ans, None, axis),
     vjp=[
         lambda c, out, g, ans, axis: _pull(c, ans, axis),
@@ -152,7 +153,7 @@ _pull: Callable[..., Any] = fgrad.primitive(
     ],
 )(lambda g, ans, axis: ((g, ans), {"axis": axis}))  # fmt: skip
 _masked_pull: Callable[..., Any] = fgrad.primitive(
-    _pull_of, name="masked_softmax_pull", writes=True,
+    _pull_of, name="masked_softmax_pull", writes=True, formula=_pull_formula,
     jvp=lambda ts, out, g, ans, mask, axis: _pull_push(ts, g, ans, mask, axis),
     vjp=[
         lambda c, out, g, ans, mask, axis: _masked_pull(c, ans, mask, axis),
@@ -161,12 +162,12 @@ _masked_pull: Callable[..., Any] = fgrad.primitive(
     ],
 )(lambda g, ans, mask, axis: ((g, ans, mask), {"axis": axis}))  # fmt: skip
 plain_softmax = fgrad.primitive(
-    _softmax_of, name="softmax", writes=True,
+    _softmax_of, name="softmax", writes=True, formula=lambda x, axis: _formula(x, None, axis),
     jvp=lambda ts, ans, x, axis: _pull(ts[0], ans, axis),
     vjp=[lambda g, ans, x, axis: _pull(g, ans, axis)],
 )(lambda x, axis: ((x,), {"axis": axis}))  # fmt: skip
 _masked_softmax = fgrad.primitive(
-    _softmax_of, name="masked_softmax", writes=True,
+    _softmax_of, name="masked_softmax", writes=True, formula=_formula,
     jvp=lambda ts, ans, x, mask, axis: _masked_pull(ts[0], ans, mask, axis),
     vjp=[lambda g, ans, x, mask, axis: _masked_pull(g, ans, mask, axis), None],
 )(lambda x, mask, axis: ((x, mask), {"axis": axis}))  # fmt: skip

@@ -6,12 +6,14 @@ captured    what the function reads besides its arguments
 opening     a copy of it that finds traced arrays there
 signature   one kind of call: its inputs and its checks
 lowering    operations of fgrad's as the few kinds of node that the passes know
+formulas    operations that are taken apart
 program     these nodes; equal ones are one node
 passes/     rules that replace a node by a better one, a file for each family
 products    sums of small products as products of stacks
 layouts     products of stacks that lie as those who read them want it
 rows        how arrays of several shapes lie beside one loop over rows
 blocks      what goes over large arrays together, a block of rows at a time
+bits        choices without branches
 buffers     who shares memory with whom, by lifetimes
 looping     a block's loop as a function
 threads     such loops on two threads

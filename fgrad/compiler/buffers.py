@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .bits import by_bits
 from .blocks import made_by
 from .program import Node, Program
 
@@ -141,14 +142,16 @@ def _passes_on(node: Node, r: Node, made: Node, plan: Plan) -> bool:
 
     In each round the operand's rows must have been read when the answer's are written.
     """
-    if node.kind != "block" or (r.shape, r.dtype, r.fortran) != (made.shape, made.dtype, False):
+    readers = [x for x in node.ins if r in plan.roots.get(x, ())]
+    if node.kind != "block" or len(readers) != 1 or (r.fortran, made.fortran) != (False, False):
         return False
-    if any(r in plan.roots.get(x, ()) and x is not r for x in node.ins):
+    (x,) = readers
+    if x is not r and not (x.kind == "reshape" and x.ins[0] is r):
         return False
     for m in reversed(node.meta.members):
         if m is made:
-            return m.kind == "ufunc" and m.ndim == r.ndim
-        if r in m.ins:
+            return m.kind == "ufunc" and (x.shape, x.dtype) == (m.shape, m.dtype)
+        if x in m.ins:
             return False
     return False
 
@@ -159,7 +162,7 @@ def is_planned(node: Node) -> bool:
         return False
     if node.kind == "broadcast":
         return node.ins[0].number is None
-    return node.kind in WRITABLE or is_written(node)
+    return node.kind in WRITABLE or is_written(node) or by_bits(node)
 
 
 def is_written(node: Node) -> bool:

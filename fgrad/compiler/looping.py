@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .bits import by_bits, choice
 from .blocks import BLOCK, Cluster, along
 from .program import Node, Shape
 from .rows import FIXED, ROWS, SPREAD, is_run, role
@@ -243,10 +244,11 @@ class Loop:
             self.body.append(f"{bind(m.meta, m.meta.__name__)}({', '.join(args)}, {out}{here})")
         elif m.kind == "cast":
             self.body.append(f"{bind(np.copyto, 'copyto')}({here}, {args[0]}, 'unsafe')")
+        elif by_bits(m, 0):
+            self.body += choice(self.printer.scope, m, args, str(here))
         elif m.kind == "where":
-            copyto = bind(np.copyto, "copyto")
-            self.body.append(f"{copyto}({here}, {args[2]})")
-            self.body.append(f"{copyto}({here}, {args[1]}, where={args[0]})")
+            to = f"{bind(np.copyto, 'copyto')}({here}, "
+            self.body += [f"{to}{args[2]})", f"{to}{args[1]}, where={args[0]})"]
         elif m.kind == "reshape":
             self.here[m] = view = f"v{len(self.body)}"
             shape = ", ".join(map(str, ("j - i", *self._behind(m))))

@@ -27,6 +27,7 @@ from ..control.folds import SCAN
 from ..core import Params
 from ..graph import Const, Equation, Var
 from .chunks import chunks, execute
+from .formulas import formula_of, inlined, takes_apart
 from .held import is_held_elsewhere
 from .layouts import laid_out
 from .lowering import alone, constant, constants_of, lower
@@ -322,14 +323,18 @@ class Segment:
 # ------------------------------------------------------------------ graphs inside of operations
 def lowered(b: Builder, e: Equation, ins: tuple[Node, ...], options: Options) -> tuple[Node, ...]:
     """The nodes of an equation's answers; loops of known length have programs as their bodies."""
+
+    def within(b: Builder, e: Equation, ins: tuple[Node, ...]) -> tuple[Node, ...]:
+        return lowered(b, e, ins, options)
+
+    nodes = None
     if e.primitive is SCAN:
-
-        def within(b: Builder, e: Equation, ins: tuple[Node, ...]) -> tuple[Node, ...]:
-            return lowered(b, e, ins, options)
-
         nodes = scan_nodes(b, e, ins, within)
-        if nodes is not None:
-            return nodes
+    elif takes_apart(e.primitive, ins, options):
+        graph = formula_of(e.primitive, e.params, ins)
+        nodes = None if graph is None else inlined(b, e, graph, ins, within)
+    if nodes is not None:
+        return nodes
     return lower(b, e, ins, with_bodies(e.params, numpy_options(options)))
 
 

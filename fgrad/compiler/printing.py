@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..kinds import KIND
+from .bits import by_bits, choice
 from .buffers import VIEWS, Plan, is_written, plan
 from .looping import BY_NAME, COLUMNS, Loop, beside, by_columns, reducing
 from .lowering import OPERATORS
@@ -142,8 +143,7 @@ class Printer:
         sign = infix(node)
         if sign:
             x, y = map(self.read, ins)
-            self.lines.append(f"{self.new(node)} = {x} {sign} {y}")
-            return
+            return self.lines.append(f"{self.new(node)} = {x} {sign} {y}")
         args = ", ".join(self.read(x, beside(node)) for x in ins)
         name = self.scope.bind(f, f.__name__)
         self._assign(node, f"{name}({args}", "out=" if f in BY_NAME else "")
@@ -249,8 +249,10 @@ class Printer:
             self.lines.append(f"{copyto}({place}, {x}, 'unsafe')")
 
     def where(self, node: Node) -> None:
-        args = ", ".join(map(self.read, node.ins))
-        line = f"{self.scope.bind(np.where, 'where')}({args})"
+        args = [*map(self.read, node.ins)]
+        if by_bits(node):
+            return self.lines.extend(choice(self.scope, node, args, self.written(node)))
+        line = f"{self.scope.bind(np.where, 'where')}({', '.join(args)})"
         self.lines.append(f"{self.new(node)} = {line}" + ("" if node.shape else "[()]"))
 
     def transpose(self, node: Node) -> None:
@@ -346,8 +348,7 @@ class Printer:
         if params:
             args.append(f"**{self.scope.bind(params, 'params')}")
         stem = "".join(c if c.isalnum() and c.isascii() else "_" for c in p.name)
-        name = self.scope.bind(p.impl, f"call_{stem}")
-        self._assign(node, f"{name}({', '.join(args)}", "out=")
+        self._assign(node, f"{self.scope.bind(p.impl, f'call_{stem}')}({', '.join(args)}", "out=")
 
     def pick(self, node: Node) -> None:
         of = self.name[node.ins[0]]

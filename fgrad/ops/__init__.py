@@ -2,6 +2,7 @@
 
 from . import bessel as bessel
 from . import casts as casts
+from . import choice as choice
 from . import contract as contract
 from . import creation as creation
 from . import cumulative as cumulative

@@ -1,4 +1,4 @@
-"""Shapes: reshape, transpose, broadcast, flip, roll, choose."""
+"""Shapes: reshape, transpose, broadcast, flip, roll."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 from .. import kinds
 from ..arrays import from_end, namespace, ndarray, ndim_of, shape_of
-from ..core import PRIMITIVES, Array, Params, bind
+from ..core import PRIMITIVES, Params, bind
 from ..errors import NoRuleError
-from ..rules import apply, leading, line_up, linear, primitive, unbroadcast
+from ..rules import apply, leading, linear, unbroadcast
 from ..tracer import register
-from .creation import as_array, as_operand, first_array
+from .creation import as_array, first_array
 
 
 # ------------------------------------------------------------------ reshape
@@ -292,36 +292,3 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 
 register(np.roll, roll)
-
-
-# ------------------------------------------------------------------ choosing
-def _where_jvp(ts: Any, ans: Array, c: Array, x: Array, y: Array) -> Array:
-    return np.where(c, *(0 if t is None else t for t in ts[1:]))
-
-
-@primitive(
-    np.where,
-    jvp=_where_jvp,
-    vjp=[
-        None,
-        lambda g, ans, c, x, y: np.where(c, g, 0),
-        lambda g, ans, c, x, y: np.where(c, 0, g),
-    ],
-    batch=line_up,
-)
-def _where(c: Any, x: Any, y: Any) -> Any:
-    return (c, x, y), {}
-
-
-def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
-    """`numpy.where`."""
-    if x is None and y is None:
-        return np.nonzero(condition)
-    lists = (list, tuple)
-    if isinstance(condition, lists) or isinstance(x, lists) or isinstance(y, lists):
-        like = first_array((condition, x, y))
-        condition, x, y = (as_operand(z, like) for z in (condition, x, y))
-    return _where(condition, x, y)
-
-
-register(np.where, where)

@@ -23,6 +23,10 @@ def _join(*xs: Any) -> Any:
     return np.concatenate(xs, axis=-1)
 
 
+def _sigmoid(x: Any) -> Any:
+    return 0.5 + 0.5 * np.tanh(0.5 * x)
+
+
 def _zero(t: Any, like: Any) -> Any:
     return np.zeros_like(like) if t is None else t
 
@@ -40,6 +44,13 @@ def _lstm_impl(z: Any, c: Any) -> tuple[Any, Any, Any]:
     new = a[..., n : 2 * n] * c
     new += a[..., :n] * a[..., 2 * n : 3 * n]
     return a[..., 3 * n :] * np.tanh(new), new, a
+
+
+def _lstm_formula(z: Any, c: Any) -> tuple[Any, Any, Any]:
+    i, f, g, o = split(z, 4)
+    i, f, g, o = _sigmoid(i), _sigmoid(f), np.tanh(g), _sigmoid(o)
+    new = f * c + i * g
+    return o * np.tanh(new), new, _join(i, f, g, o)
 
 
 def _slopes(a: Any) -> Any:
@@ -72,9 +83,9 @@ def _lstm_vjp(g: Any, ans: Any, z: Any, c: Any) -> tuple[Any, Any]:
     return (ga + g[2] if 2 in g else ga) * _slopes(ans[2]), gc * f
 
 
-_lstm = fgrad.primitive(_lstm_impl, name="lstm_gates", jvp=_lstm_jvp, vjp=_lstm_vjp, several=True)(
-    lambda z, c: ((z, c), {})
-)
+_lstm = fgrad.primitive(
+    _lstm_impl, name="lstm_gates", jvp=_lstm_jvp, vjp=_lstm_vjp, several=True, formula=_lstm_formula
+)(lambda z, c: ((z, c), {}))
 
 
 def lstm_gates(z: Any, c: Any) -> tuple[Any, Any]:
@@ -113,6 +124,13 @@ def _gru_impl(x: Any, u: Any, h: Any) -> tuple[Any, Any]:
     return out, a
 
 
+def _gru_formula(x: Any, u: Any, h: Any) -> tuple[Any, Any]:
+    (xr, xz, xn), (ur, uz, un) = split(x, 3), split(u, 3)
+    r, z = _sigmoid(xr + ur), _sigmoid(xz + uz)
+    new = np.tanh(r * un + xn)
+    return (h - new) * z + new, _join(r, z, new)
+
+
 def _gru_jvp(ts: Any, ans: Any, x: Any, u: Any, h: Any) -> Any:
     r, z, new = split(ans[1], 3)
     tx, tu = split(_zero(ts[0], x), 3), split(_zero(ts[1], u), 3)
@@ -134,7 +152,7 @@ def _gru_vjp(g: Any, ans: Any, x: Any, u: Any, h: Any) -> tuple[Any, Any, Any]:
 
 
 _gru = fgrad.primitive(
-    _gru_impl, name="gru_gates", jvp=_gru_jvp, vjp=_gru_vjp, several=True
+    _gru_impl, name="gru_gates", jvp=_gru_jvp, vjp=_gru_vjp, several=True, formula=_gru_formula
 )(lambda x, u, h: ((x, u, h), {}))  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import fgrad
 from fgrad.arrays import is_cupy, namespace
 
-from ..masks import given, select
+from ..masks import given, keep
 from .windows import Form, pad, under
 
 #: Entries that are done at a time, so that what is between two axes stays in the cache.
@@ -52,11 +52,11 @@ def _spread(
     for i, (k, term) in enumerate(zip(np.ndindex(*window), terms, strict=True)):
         place = room[(slice(None), *under(k, slice(0, places[0]), places, form))]
         if apart and masks is not None:  # each number is in one window at most
-            select(term, masks[i], out=place)
+            keep(term, masks[i], out=place)
         elif apart:
             place[...] = term
         else:
-            place += term if masks is None else select(term, masks[i])
+            place += term if masks is None else keep(term, masks[i])
     return namespace(room).ascontiguousarray(pad(room, [(-lo, -hi) for lo, hi in form.padding]))
 
 
@@ -172,7 +172,7 @@ def _window_pick(t: Any, x: Any, top: Any, *, form: Form, lengths: Any, window: 
     hits, count = _ties(x, top, form, window)
     out = np.zeros_like(top, dtype=t.dtype, order="C")
     for part, hit in zip(_entries(t, form, window), hits, strict=True):
-        out += select(part, hit)
+        out += keep(part, hit)
     return out if count is None else out / count.astype(t.dtype)
 
 
@@ -212,7 +212,7 @@ def _pick_back_rows(g: Any, x: Any, top: Any, window: Sequence[int], out: Any) -
         for j in range(window[0]):
             hit = np.equal(x[images, j :: window[0]], high)
             found += int(np.count_nonzero(hit))
-            select(share, hit, out[images, j :: window[0]])
+            keep(share, hit, out[images, j :: window[0]])
     # A NaN, which equals nothing, could make up for a tie.
     return found == top.size and not np.isnan(np.max(top, initial=0))
 

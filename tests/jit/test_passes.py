@@ -20,6 +20,7 @@ RNG = np.random.default_rng(0)
 A, B, C = RNG.normal(size=(4, 3)), RNG.normal(size=(3, 5)), RNG.normal(size=(4, 5))
 COLUMN, ROW, CUBE = RNG.normal(size=(4, 1)), RNG.normal(size=3), RNG.normal(size=(2, 3, 4))
 LONG = RNG.normal(size=(40, 2))
+TALL = RNG.normal(size=(512, 256))  # large, and rows of 32 times 16
 IMAGES = RNG.normal(size=(2, 3, 150, 150))  # large, and rows of 150 x 150
 
 #: Rule -> a function and its arguments.
@@ -75,6 +76,9 @@ CASES = {
         lambda x: [np.sum(np.exp(x), axis=k, keepdims=True) for k in (0, 1, 2, (1, 2))], CUBE),
     "by_rows": (lambda x: np.sum(x, axis=(0, 2, 3)), IMAGES),
     "into_sum": (lambda x: at(np.zeros(3))[1:].add(x[1:]) + np.exp(x), ROW),
+    "split": (lambda x, y: (np.exp(x) + y).reshape(16, 32, 256) * 2.0, TALL, TALL[0]),
+    "over_split": (
+        lambda x: np.sum(np.exp(x.reshape(16, 32, 256)).reshape(512, 256), axis=0), TALL),
     "share": (lambda x, y: np.exp(x) * np.exp(x) + x * y + y * x, A, A + 1),
 }  # fmt: skip
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from inspect import isfunction as is_function
 from typing import Any
 
 import numpy as np
@@ -25,17 +24,6 @@ from ..program import Builder, Call, Node
 from ..scans.scan import scan_nodes
 from .formulas import formula_of
 from .presence import Unsure, carried, flags_of, inside, present, steady
-
-
-def _kept(b: Builder, e: Equation, ins: tuple[Node, ...]) -> Node:
-    (x, mask), out = ins, e.outputs[0].aval
-    return b.make("where", (mask, x, b.scalar(0, out.dtype)), None, out.shape, out.dtype)
-
-
-#: Operations whose own code is written for the host's processor, by module and name of that code.
-FORMS: dict[tuple[str, str], Callable[[Builder, Equation, tuple[Node, ...]], Node]] = {
-    ("fgrad_nn.masks", "select"): _kept,
-}
 
 
 class Placed(Call):
@@ -161,8 +149,7 @@ def lowered(
     own = cls if any(given) else None
     on_device = all(v in there for v in e.outputs)
     if own is not None and on_device and not p.several and not p.effect:
-        form = FORMS.get((p.impl.__module__, p.impl.__qualname__)) if is_function(p.impl) else None
-        (node,) = lower(b, e, ins) if form is None else (form(b, e, ins),)
+        (node,) = lower(b, e, ins)
         if node.kind != "call":
             return (node,)
     run = p.impl if own is None else implementation(p.impl, own)

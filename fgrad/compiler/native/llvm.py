@@ -8,6 +8,7 @@ zero's sign doesn't matter.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isinf
 from typing import Any
 
 from . import blas, sharing, vectors
@@ -206,7 +207,8 @@ class _Printer:
         xs, out = [self.read(x) for x in args], f"%{s.out.name}"
         if op == "select":
             u = TYPES[s.out.type]
-            self.line(f"{out} = select i1 {xs[0]}, {u} {xs[1]}, {u} {xs[2]}")
+            yes, no = (self._fenced(x, text) for x, text in zip(args[1:], xs[1:], strict=True))
+            self.line(f"{out} = select i1 {xs[0]}, {u} {yes}, {u} {no}")
         elif op == "cast":
             self.line(f"{out} = {self._cast(t, s.out.type)} {TYPES[t]} {xs[0]} to "
                       f"{TYPES[s.out.type]}")  # fmt: skip
@@ -234,6 +236,15 @@ class _Printer:
             self.line(f"{out} = call {TYPES[t]} @{vectors.symbol(op, t)}({ins})")
         else:  # of integers and truth values
             self.line(f"{out} = {op} {TYPES[t]} {xs[0]}, {xs[1]}")
+
+    def _fenced(self, x: Operand, text: str) -> str:
+        """An operand of a choice; an infinity as a value that LLVM doesn't know.
+
+        It makes ``max(most, seen ? x : -inf)`` a branch otherwise, and no vector of the loop.
+        """
+        if not (isinstance(x, Const) and kind_of(x.type) == "f" and isinf(float(number_of(x)))):
+            return text
+        return self.made(f"call {self._intrinsic('arithmetic.fence', x.type, [text])}")
 
     def _intrinsic(self, name: str, t: str, xs: Sequence[str]) -> str:
         ins = ", ".join([TYPES[t]] * len(xs))

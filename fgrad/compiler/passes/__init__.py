@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..program import Builder, Node, Program, Rule
-from . import constants, places, scaling, signs, sums, views
+from . import constants, places, scaling, signs, splitting, sums, views
 
 #: Families that give the same bits.
 SAFE: dict[str, dict[str, list[Rule]]] = {
@@ -15,6 +15,7 @@ SAFE: dict[str, dict[str, list[Rule]]] = {
     "views": views.RULES,
     "signs": signs.RULES,
     "safe sums": sums.SAFE,
+    "splitting": splitting.RULES,
 }
 #: Families that change the order of floating-point operations, and so last bits.
 REASSOCIATING: dict[str, dict[str, list[Rule]]] = {
@@ -22,6 +23,7 @@ REASSOCIATING: dict[str, dict[str, list[Rule]]] = {
     "places": places.RULES,
     "scaling": scaling.RULES,
     "sums": sums.RULES,
+    "sums of rows": splitting.SUMS,
 }
 
 

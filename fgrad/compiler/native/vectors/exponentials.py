@@ -70,9 +70,13 @@ def two_sum(a: Value, b: Value) -> tuple[Value, Value]:
 
 
 def exp_of_sum(x: Value, low: Value | float) -> Value:
-    """``exp(x + low)`` for a small second part."""
-    e = reduced(clamped(x, -746.0, 710.0), low)
-    return scaled((e.high + e.above) + 1.0, e.t)
+    """``exp(x + low)`` for a small second part.
+
+    A product that rounds to 0 would take the processor a hundred steps.
+    """
+    none = x < -746.0
+    e = reduced(none.where(0.0, (x > 710.0).where(710.0, x)), low)
+    return none.where(0.0, scaled((e.high + e.above) + 1.0, e.t))
 
 
 def exp(x: Value) -> Value:

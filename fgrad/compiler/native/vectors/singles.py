@@ -33,9 +33,10 @@ def scaled(y: Value, t: Value) -> Value:
 
 
 def exp(x: Value) -> Value:
-    """``e**x``."""
-    e = reduced(clamped(x, -104.0, 89.0))
-    return scaled((e.high + e.above) + 1.0, e.t)
+    """``e**x``; a product that rounds to 0 would take the processor a hundred steps."""
+    none = x < -104.0
+    e = reduced(none.where(0.0, (x > 89.0).where(89.0, x)))
+    return none.where(0.0, scaled((e.high + e.above) + 1.0, e.t))
 
 
 def exp2(x: Value) -> Value:
