@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import copysign
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def by_bits(node: Node, least: int = MANY) -> bool:
     )
 
 
-def is_zero(number: object) -> bool:
+def is_zero(number: Any) -> bool:
     """Whether all bits of a number are 0."""
     return is_a(number, (int, float, np.floating)) and not number and copysign(1, number) > 0
 
