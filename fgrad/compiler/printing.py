@@ -22,6 +22,7 @@ from .program import BLOCKED, Held, Node, Program, Shape
 from .rows import is_run
 from .scope import Scope
 from .spelling import Constant, copied, infix, own, spelled
+from .tiles import tiled
 
 
 class Printer:
@@ -119,12 +120,16 @@ class Printer:
     def _view(self, node: Node, expression: str, of: str) -> None:
         """A view: made once where it is one of a place, else each time."""
         if of in self._fixed:
-            if expression not in self.views:
-                self.views[expression] = f"v{len(self.views)}"
-            self.name[node] = self.views[expression]
-            self._fixed.add(self.views[expression])
+            name = self.name[node] = self.seen(expression, of)
+            self._fixed.add(name)
         else:
             self.lines.append(f"{self.new(node)} = {expression}")
+
+    def seen(self, expression: str, of: str) -> str:
+        """A view: made once if it is of an array that is kept."""
+        if of not in self._fixed:
+            return expression
+        return self.views.setdefault(expression, f"v{len(self.views)}")
 
     # ------------------------------------------------------------------ nodes
     def _print(self, node: Node) -> None:
@@ -197,11 +202,12 @@ class Printer:
             self.lines.append(f"{call}, {view})")
 
     def dot(self, node: Node) -> None:
-        x, y = node.ins
-        self._assign(node, f"{self._array(x)}.dot({self._array(y)}")
+        if not tiled(self, node):
+            x, y = map(self.read, node.ins)
+            self._assign(node, f"{x}.dot({y}")
 
     def matmul(self, node: Node) -> None:
-        x, y = map(self._array, node.ins)
+        x, y = map(self.read, node.ins)
         call = f"{self.scope.bind(np.matmul, 'matmul')}({x}, {y}"
         if node.meta is None:
             return self._assign(node, call)
@@ -218,12 +224,9 @@ class Printer:
     def inner(self, node: Node) -> None:
         flat = []
         for x in node.ins:
-            expression = self._array(x)
-            if x.ndim > 1:
-                expression += ".T.reshape(-1)" if x.fortran else ".reshape(-1)"
-                if self._array(x) in self._fixed:
-                    expression = self.views.setdefault(expression, f"v{len(self.views)}")
-            flat.append(expression)
+            of = self.read(x)
+            view = f"{of}.T.reshape(-1)" if x.fortran else f"{of}.reshape(-1)"
+            flat.append(self.seen(view, of) if x.ndim > 1 else of)
         self.lines.append(f"{self.new(node)} = {flat[0]}.dot({flat[1]})")
 
     def block(self, node: Node) -> None:
@@ -256,13 +259,13 @@ class Printer:
         self.lines.append(f"{self.new(node)} = {line}" + ("" if node.shape else "[()]"))
 
     def transpose(self, node: Node) -> None:
-        of = self._array(node.ins[0])
+        of = self.read(node.ins[0])
         reverse = node.meta == tuple(range(node.ndim))[::-1]
         self._view(node, f"{of}.T" if reverse else f"{of}.transpose({node.meta})", of)
 
     def reshape(self, node: Node) -> None:
         x = node.ins[0]
-        of = self._array(x)
+        of = self.read(x)
         if of in self._fixed and x.fortran is not False:
             # What is no view must not be made beforehand.
             self.lines.append(f"{self.new(node)} = {of}.reshape({node.shape})")
@@ -273,7 +276,7 @@ class Printer:
             self._view(node, f"{of}.reshape({node.shape})", of)
 
     def index(self, node: Node) -> None:
-        of = self._array(node.ins[0])
+        of = self.read(node.ins[0])
         index = spelled(node.meta.spec)
         if node.shape:
             self._view(node, f"{of}[{index}]", of)
@@ -312,7 +315,7 @@ class Printer:
                 self.lines.append(f"{name}.fill({self.scope.number(x.ins[0].number)})")
             elif before != name:
                 copyto = self.scope.bind(np.copyto, "copyto")
-                self.lines.append(f"{copyto}({name}, {self._array(x)})")
+                self.lines.append(f"{copyto}({name}, {self.read(x)})")
         part = f"{name}[{index}]"
         shape = np.empty(node.shape, np.bool_)[node.meta.spec].shape
         if not shape:
@@ -353,9 +356,6 @@ class Printer:
     def pick(self, node: Node) -> None:
         of = self.name[node.ins[0]]
         self.lines.append(f"{self.new(node)} = {of}[{node.meta}]")
-
-    def _array(self, x: Node) -> str:
-        return self.read(x)
 
     # ------------------------------------------------------------------ results
     def result(self, y: Node, others: Sequence[Node]) -> str:

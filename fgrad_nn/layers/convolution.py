@@ -7,14 +7,14 @@
 Each is linear in both operands, and the transpose of one is another one, so derivatives of any
 order stay among the three. Inputs are (batch, *lengths, channels), outputs (batch, *places,
 features), weights (*window, channels / groups, features); as in most of this field, windows are
-not reversed. The work is done by products of matrices whose rows are windows (im2col: Chellapilla,
-Puri & Simard 2006), for so many windows at a time as fit into the processor's cache.
+not reversed. The work is done by products of matrices whose rows are windows (`unrolled`), for so
+many windows at a time as fit into the processor's cache.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,48 +24,12 @@ from fgrad.arrays import namespace
 
 from ..masks import given
 from .depthwise import back_depthwise, convolve_depthwise, correlate_depthwise
-from .windows import Form, chunks, fill, pad, under, windows
-
-#: Of fewer channels than these, windows are gathered place by place and not entry by entry.
-FEW = 8
+from .products import multiply, multiply_transposed, small
+from .unrolled import matrices
+from .windows import Form, chunks, pad, under
 
 
 # ------------------------------------------------------------------ what computes them
-def _matrices(
-    x: Any, window: Sequence[int], form: Form
-) -> Iterator[tuple[tuple[slice, slice], Any]]:
-    """For each chunk: where it is, and its windows as (groups, rows, entries of a window)."""
-    n, groups = len(window), form.groups
-    each = x.shape[-1] // groups
-    entries = math.prod(window) * each
-    places = form.places(x.shape[1:-1], window)
-    parts = [*chunks(x.shape[0], places, entries * groups * x.dtype.itemsize, x)]
-    # A few images at a time have room between their paddings, which is filled again and again.
-    padded = any(map(any, form.padding))
-    room = pad(x[parts[0][0] if parts else slice(0)], form.padding) if padded else x
-    view = windows(room, window, form._replace(padding=((0, 0),) * n))
-    view = np.moveaxis(view.reshape(*view.shape[:-1], groups, each), -2, 0)
-    # With few channels it is quicker to copy along the places: the matrix is then transposed.
-    along = each < FEW
-    if along:
-        view = np.moveaxis(view, range(n + 2, 2 * n + 3), range(1, n + 2))
-    buffer = inside = None
-    for where in parts:
-        images, rows = where
-        if padded and images != inside:
-            fill(room, x[images], form.padding)
-            inside = images
-        here = slice(images.stop - images.start) if padded else images
-        part = view[(slice(None), *(slice(None),) * (along * (n + 1)), here, rows)]
-        if buffer is None or buffer.shape != part.shape:
-            buffer = np.empty_like(x, order="C", shape=part.shape)
-        np.copyto(buffer, part)
-        if along:
-            yield where, np.swapaxes(buffer.reshape(groups, entries, -1), -1, -2)
-        else:
-            yield where, buffer.reshape(groups, -1, entries)
-
-
 def _rows(y: Any, where: tuple[slice, slice], groups: int) -> Any:
     """A chunk of outputs as (groups, rows, features of a group)."""
     part = y[where]
@@ -83,19 +47,19 @@ def _convolve(x: Any, w: Any, *, form: Form, lengths: Any, window: Any, out: Any
     features, groups = w.shape[-1], form.groups
     if math.prod(window) == 1 == groups and set(form.strides) == {1} and places == x.shape[1:-1]:
         flat = None if out is None else out.reshape(-1, features)
-        product = np.matmul(x.reshape(-1, x.shape[-1]), w.reshape(-1, features), out=flat)
+        product = multiply(x.reshape(-1, x.shape[-1]), w.reshape(-1, features), small(x), flat)
         return product.reshape(*x.shape[:-1], features)
     if w.shape[-2] == 1 and groups > 1:
         return given(convolve_depthwise(x, w, form, window), out)
     if out is None:
         out = np.empty_like(x, order="C", shape=(x.shape[0], *places, features))
-    weight = _by_group(w, groups)
-    for where, matrix in _matrices(x, window, form):
+    weight, most = _by_group(w, groups), small(x)
+    for where, matrix in matrices(x, window, form):
         if groups == 1:
-            np.matmul(matrix[0], weight[0], out=out[where].reshape(-1, features))
+            multiply(matrix[0], weight[0], most, out[where].reshape(-1, features))
         else:
             part = out[where]
-            product = np.moveaxis(np.matmul(matrix, weight), 0, 1)
+            product = np.moveaxis(multiply(matrix, weight, most), 0, 1)
             part[...] = product.reshape(part.shape)
     return out
 
@@ -121,9 +85,9 @@ def _convolve_back(
     weight = np.swapaxes(_by_group(w, groups), -1, -2)
     split = room.reshape(*room.shape[:-1], groups, channels)
     places = g.shape[1:-1]
-    item = w.size // w.shape[-1] * groups * g.dtype.itemsize
+    item, most = w.size // w.shape[-1] * groups * g.dtype.itemsize, small(g)
     for where in chunks(g.shape[0], places, item, g):
-        rows = np.matmul(_rows(g, where, groups), weight)
+        rows = multiply(_rows(g, where, groups), weight, most)
         part = rows.reshape(groups, *g[where].shape[:-1], *window, channels)
         part = np.moveaxis(part, 0, -2)
         into = split[where[0]]
@@ -139,9 +103,10 @@ def _correlate_windows(x: Any, g: Any, *, form: Form, lengths: Any, window: Any)
     each, features = x.shape[-1] // groups, g.shape[-1] // groups
     if each == 1 and groups > 1:
         return correlate_depthwise(x, g, form, window)
+    most = small(x)
     total = np.zeros_like(x, order="C", shape=(groups, math.prod(window) * each, features))
-    for where, matrix in _matrices(x, window, form):
-        total += np.matmul(np.swapaxes(matrix, -1, -2), _rows(g, where, groups))
+    for where, matrix in matrices(x, window, form):
+        total += multiply_transposed(matrix, _rows(g, where, groups), most)
     return np.moveaxis(total, 0, 1).reshape(*window, each, groups * features)
 
 

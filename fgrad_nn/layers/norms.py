@@ -60,13 +60,17 @@ class _Affine:
         x = x * params["scale"] if "scale" in self.inits else x
         return x + params["bias"] if "bias" in self.inits else x
 
-    def divide(self, params: PyTree, x: Any, spread: Any) -> Any:
-        """`apply` to x / spread, where the spread is as small as the parameters.
+    def divide(self, params: PyTree, x: Any, spread: Any, shift: Any = None) -> Any:
+        """`apply` to (x - shift) / spread, where shift and spread are as small as the parameters.
 
         It goes over x twice, to multiply and to add, and not three times.
         """
-        x = x * (params["scale"] / spread if "scale" in self.inits else 1 / spread)
-        return x + params["bias"] if "bias" in self.inits else x
+        factor = params["scale"] / spread if "scale" in self.inits else 1 / spread
+        bias = params["bias"] if "bias" in self.inits else None
+        if shift is not None:
+            moved = shift * factor
+            bias = -moved if bias is None else bias - moved
+        return x * factor if bias is None else x * factor + bias
 
 
 @boundary
@@ -332,10 +336,15 @@ def batch_norm(
         axes = tuple(range(len(shape) - 1))
         mean = mean_over(inputs, axes)
         mean = fgrad.pmean(mean, axis_name) if axis_name else mean
-        centred = inputs - mean
+        # For derivatives the mean moves from a fixed one by `shift`, which is 0. What depends on
+        # it is as small as the parameters, so that a backward pass need not go over the inputs
+        # once more for the mean's sake.
+        fixed = fgrad.stop_gradient(mean)
+        shift = mean - fixed
+        centred = inputs - fixed
         var = mean_over(np.square(centred), axes)
-        var = fgrad.pmean(var, axis_name) if axis_name else var
-        out = affine.divide(params, centred, np.sqrt(var + epsilon))
+        var = (fgrad.pmean(var, axis_name) if axis_name else var) - np.square(shift)
+        out = affine.divide(params, centred, np.sqrt(var + epsilon), shift)
         new = {"mean": mean, "var": var}
         return out, {k: _moved(old[k], new[k], momentum) for k in old}
 

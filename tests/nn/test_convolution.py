@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 import fgrad
 import fgrad_nn as nn
 from fgrad import random
+from fgrad.compiler import small
 from fgrad.testing import check_grads
-from fgrad_nn.layers import pools, windows
+from fgrad_nn.layers import pools, products, unrolled, windows
 from fgrad_nn.layers.convolution import convolve, convolve_back, correlate_windows
 from fgrad_nn.layers.windows import Form
 
@@ -69,8 +70,11 @@ def direct(x, w, form, places, window):
     return out
 
 
-@given(forms(), LAYOUTS, LAYOUTS, st.integers(0, 2**32), st.sampled_from([1, 700, 1 << 20]))
-def test_convolutions_are_sums_over_windows(drawn, layout, other, seed, chunk):
+@given(
+    forms(), LAYOUTS, LAYOUTS, st.integers(0, 2**32), st.sampled_from([1, 700, 1 << 20]),
+    st.sampled_from([1, unrolled.FEW]), st.sampled_from([8, small.SMALL]),
+)  # fmt: skip
+def test_convolutions_are_sums_over_windows(drawn, layout, other, seed, chunk, few, most):
     form, lengths, window, batch, channels, features = drawn
     rng = np.random.default_rng(seed)
     x = array(rng, (batch, *lengths, form.groups * channels), layout)
@@ -79,6 +83,12 @@ def test_convolutions_are_sums_over_windows(drawn, layout, other, seed, chunk):
     params = {"form": form, "lengths": lengths, "window": window}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(windows, "CHUNK", chunk)
+        patch.setattr(unrolled, "FEW", few)
+        patch.setenv("OPENBLAS_NUM_THREADS", "1")
+        patch.setattr(small, "SMALL", most)
+        patch.setattr(small, "_has_kernels", lambda: True)
+        patch.setattr(products, "FEW_ROWS", 1)
+        patch.setattr(products, "FEW_ADDED", 1)
         y = convolve(x, w, **params)
         np.testing.assert_allclose(y, direct(x, w, form, places, window), atol=1e-12)
         g = array(rng, y.shape, other)
@@ -160,6 +170,27 @@ def test_a_transposed_convolution_is_the_transpose(n, window, strides, padding):
     c = random.normal(random.key(2), y.shape)
     pulled = down.apply(params, c)  # the weights have the same form: (window, 2, 3)
     np.testing.assert_allclose(np.sum(pulled * x), np.sum(c * y), atol=1e-10)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize(
+    ("strides", "dilation", "more"), [(2, 1, 1), (1, 2, 1), (2, 3, 2), (1, 1, 3)]
+)
+def test_output_padding_shows_more_of_a_transposed_convolution(strides, dilation, more, groups):
+    form = {"strides": strides, "dilation": dilation, "groups": groups, "use_bias": False}
+    up = nn.conv_transpose1d(4, 3, padding=1, output_padding=more, **form)
+    shape, params = up.init(random.key(0), (2, 5, 4))
+    length = 4 * strides - 2 + 2 * dilation + 1 + more  # as PyTorch says
+    assert shape == (2, length, 4)
+    x = random.normal(random.key(1), (2, 5, 4))
+    y, pullback = fgrad.vjp(up.apply, params, x)
+    whole = nn.conv_transpose1d(4, 3, padding="VALID", **form).apply(params, x)
+    whole = np.concatenate([whole, np.zeros((2, more, 4))], axis=1)
+    np.testing.assert_allclose(y, whole[:, 1 : 1 + length], atol=1e-12)
+    c = random.normal(random.key(2), y.shape)
+    for part, pulled in zip((params["weight"], x), pullback(c), strict=True):
+        pulled = pulled["weight"] if isinstance(pulled, dict) else pulled
+        np.testing.assert_allclose(np.sum(pulled * part), np.sum(c * y), atol=1e-10)
 
 
 @pytest.mark.parametrize("groups", [1, 2])

@@ -132,6 +132,36 @@ def test_synchronised_batch_norm_sees_the_whole_batch():
     np.testing.assert_allclose(states["var"], [new["var"]] * 2)
 
 
+@pytest.mark.parametrize("synchronised", [False, True])
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_derivatives_of_batch_norm_are_those_of_its_formula(synchronised, use_bias):
+    net = nn.batch_norm(use_bias=use_bias, axis_name="devices" if synchronised else None)
+    params, state = net.init(KEY, (-1, 2))[1], net.init_state(KEY, (-1, 2))
+    params = {k: p + np.array([0.5, -2.0]) for k, p in params.items()}
+    x, target = 3 + random.normal(KEY, (2, 3, 2)), random.normal(random.key(1), (2, 3, 2))
+
+    def layer(params, x):
+        if not synchronised:
+            return net.apply(params, x, state=state, train=True)[0]
+        part = fgrad.vmap(
+            lambda x: net.apply(params, x, state=state, train=True)[0], axis_name="devices"
+        )
+        return part(x)
+
+    def formula(params, x):
+        centred = x - np.mean(x, axis=(0, 1))
+        y = params["scale"] * centred / np.sqrt(np.mean(centred**2, axis=(0, 1)) + 1e-5)
+        return y + params.get("bias", 0)
+
+    def error(f):
+        return lambda params, x: np.sum((f(params, x) - target) ** 3)
+
+    for derivative in (fgrad.grad, fgrad.jacfwd, fgrad.hessian):
+        got, want = (derivative(error(f), (0, 1))(params, x) for f in (layer, formula))
+        for a, b in zip(fgrad.tree.leaves(got), fgrad.tree.leaves(want), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+
+
 def test_batch_norm_without_its_state():
     net = nn.batch_norm()
     params = net.init(KEY, (-1, 3))[1]
