@@ -1,16 +1,17 @@
 """Optimizers beside optax's: how far their paths part over 100 steps, and what a step costs.
 
-    python -m benchmarks.optimizers          # the paths, in float64 and float32
+    python -m benchmarks.optimizers          # the paths, in float64, float32 and complex128
+    python -m benchmarks.optimizers --write  # optax's paths, for the tests
     python -m benchmarks.optimizers --time   # an Adam step: fgrad_nn, optax with jit, torch
 
-It needs optax and, for the times, torch. optax counts steps in int32, which JAX divides in float32:
-where a schedule, or the decay of Adafactor, does that, the paths part by 1e-8 in float64, too.
+It needs optax and, for the times, torch. `--write` writes `tests/nn/optax_paths.npz`, with which
+`tests/nn/test_optimizers_optax.py` compares our paths; the optimizers stand in
+`tests/nn/optax_cases.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import time
 
 import jax
@@ -19,160 +20,57 @@ import numpy as np
 import optax
 
 import fgrad_nn.optimizers as ours
-import fgrad_nn.schedules as schedules
+from benchmarks import optimizers_optax as theirs
+from fgrad import vmap
+from tests.nn import optax_reference
+from tests.nn.optax_recipe import COUNTS, make_recipe, of_dtype, path_of_ours
+from tests.nn.optax_schedules import SCHEDULES
+from tests.nn.optax_searches import SEARCHES, results
 
-jax.config.update("jax_enable_x64", True)  # before optax makes constants
-
-STEPS = 100
 RATE = 1e-2
 
-#: Name -> (ours, optax's), made with the same arguments. Not rprop: optax's makes each step one
-#: call late.
-PAIRS = {
-    "sgd": (ours.sgd(RATE), optax.sgd(RATE)),
-    "sgd, momentum": (ours.sgd(RATE, 0.9), optax.sgd(RATE, 0.9)),
-    "sgd, Nesterov": (ours.sgd(RATE, 0.9, True), optax.sgd(RATE, 0.9, True)),
-    "sign_sgd": (ours.sign_sgd(RATE), optax.sign_sgd(RATE)),
-    "signum": (ours.signum(RATE), optax.signum(RATE)),
-    "lion": (ours.lion(RATE), optax.lion(RATE)),
-    "lars": (ours.lars(1.0, 0.01), optax.lars(1.0, 0.01)),
-    "fromage": (ours.fromage(RATE), optax.fromage(RATE)),
-    "novograd": (
-        ours.novograd(RATE, weight_decay=0.01),
-        optax.novograd(RATE, weight_decay=0.01),
-    ),
-    "sm3": (ours.sm3(RATE), optax.sm3(RATE)),
-    "optimistic_gradient_descent": (
-        ours.optimistic_gradient_descent(RATE),
-        optax.optimistic_gradient_descent(RATE),
-    ),
-    "adam": (ours.adam(RATE), optax.adam(RATE)),
-    "adam, eps_root": (ours.adam(RATE, eps_root=1e-4), optax.adam(RATE, eps_root=1e-4)),
-    "nadam": (ours.nadam(RATE), optax.nadam(RATE)),
-    "adamw": (ours.adamw(RATE, weight_decay=0.1), optax.adamw(RATE, weight_decay=0.1)),
-    "nadamw": (ours.nadamw(RATE), optax.nadamw(RATE)),
-    "adamax": (ours.adamax(RATE), optax.adamax(RATE)),
-    "adamaxw": (ours.adamaxw(RATE), optax.adamaxw(RATE)),
-    "amsgrad": (ours.amsgrad(RATE), optax.amsgrad(RATE)),
-    "radam": (ours.radam(RATE), optax.radam(RATE)),
-    "radam, nesterov": (ours.radam(RATE, nesterov=True), optax.radam(RATE, nesterov=True)),
-    "adabelief": (ours.adabelief(RATE), optax.adabelief(RATE)),
-    "yogi": (ours.yogi(RATE), optax.yogi(RATE)),
-    "adan": (ours.adan(RATE), optax.adan(RATE)),
-    "ademamix": (ours.ademamix(RATE), optax.contrib.ademamix(RATE)),
-    "adopt": (ours.adopt(RATE), optax.contrib.adopt(RATE)),
-    "lamb": (ours.lamb(RATE, weight_decay=0.1), optax.lamb(RATE, weight_decay=0.1)),
-    "optimistic_adam": (ours.optimistic_adam(RATE), optax.optimistic_adam_v2(RATE)),
-    "adagrad": (ours.adagrad(RATE), optax.adagrad(RATE)),
-    "adadelta": (ours.adadelta(1.0), optax.adadelta(1.0)),
-    "rmsprop": (ours.rmsprop(RATE), optax.rmsprop(RATE)),
-    "rmsprop, centered, momentum": (
-        ours.rmsprop(RATE, centered=True, momentum=0.9),
-        optax.rmsprop(RATE, centered=True, momentum=0.9),
-    ),
-    "adafactor": (
-        ours.adafactor(RATE, min_dim_size_to_factor=2, momentum=0.9, weight_decay_rate=1e-3),
-        optax.adafactor(
-            RATE,
-            min_dim_size_to_factor=2,
-            momentum=0.9,
-            weight_decay_rate=1e-3,
-            dtype_momentum=None,
-        ),
-    ),
-    "muon": (ours.muon(RATE), optax.contrib.muon(RATE)),
-    "lbfgs, no line search": (ours.lbfgs(0.1, linesearch=None), optax.lbfgs(0.1, linesearch=None)),
-    "schedule_free_sgd": (ours.schedule_free_sgd(0.1, 5), optax.contrib.schedule_free_sgd(0.1, 5)),
-    "schedule_free_adamw": (
-        ours.schedule_free_adamw(RATE),
-        optax.contrib.schedule_free_adamw(RATE),
-    ),
-    "dog": (
-        ours.dog(init_distance=0.1),
-        optax.contrib.dog(init_step=("distance", 0.1)),
-    ),
-    "dowg": (ours.dowg(1.0, 0.1), optax.contrib.dowg(1.0, 0.1)),
-    "dadapt_adamw": (
-        ours.dadapt_adamw(estim_lr0=0.01, weight_decay=0.1),
-        optax.contrib.dadapt_adamw(estim_lr0=0.01, weight_decay=0.1),
-    ),
-    "prodigy": (
-        ours.prodigy(estim_lr0=0.01, weight_decay=0.1),
-        optax.contrib.prodigy(estim_lr0=0.01, weight_decay=0.1),
-    ),
-    "cocob": (ours.cocob(), optax.contrib.cocob()),
-    "madgrad": (ours.madgrad(RATE), optax.contrib.madgrad(RATE)),
-    "clip, adaptive_grad_clip, clip_by_global_norm, schedule": tuple(
-        lib.chain(
-            lib.clip(1.0),
-            lib.adaptive_grad_clip(0.5),
-            lib.clip_by_global_norm(0.5),
-            lib.trace(0.5),
-            lib.ema(0.5),
-            lib.centralize(),
-            lib.normalize_by_update_norm(),
-            lib.scale_by_schedule(times.warmup_cosine_decay_schedule(0.0, -0.1, 10, 80, -0.01)),
-        )
-        for lib, times in ((ours, schedules), (optax, optax.schedules))
-    ),
-    "MultiSteps": (
-        ours.MultiSteps(ours.adam(RATE), 3),
-        optax.MultiSteps(optax.adam(RATE), 3, accumulator_dtype=jnp.float64),
-    ),
-}
 
-
-def trees(dtype, noise):
-    draw = np.random.default_rng(0)
-    params = {"w": draw.normal(size=(4, 3)), "b": draw.normal(size=3), "c": draw.normal(size=5)}
-    curve = {name: np.exp(draw.normal(size=x.shape)) for name, x in params.items()}
-    noise = {name: noise * draw.normal(size=(STEPS, *x.shape)) for name, x in params.items()}
-    return tuple({k: v.astype(dtype) for k, v in t.items()} for t in (params, curve, noise))
-
-
-def path_of_ours(opt, dtype, noise):
-    params, curve, noise = trees(dtype, noise)
-    state, path = opt.init(params), []
-    for i in range(STEPS):
-        grads = {k: curve[k] * params[k] + noise[k][i] for k in params}
-        updates, state = opt.update(grads, state, params)
-        params = ours.apply_updates(params, updates)
-        path.append(params)
-    return path
-
-
-def path_of_optax(opt, dtype, noise):
-    params, curve, noise = trees(dtype, noise)
-
-    def step(carry, noise):
-        params, state = carry
-        grads = {k: curve[k] * params[k] + noise[k] for k in params}
-        updates, state = opt.update(grads, state, params)
-        params = optax.apply_updates(params, updates)
-        return (params, state), params
-
-    params = jax.tree.map(jnp.asarray, params)
-    return jax.lax.scan(step, (params, opt.init(params)), noise)[1]
-
-
-def difference(name, dtype):
-    noise = 0.0 if name.startswith("lbfgs") else 0.1  # it measures curvature by differences
-    mine = path_of_ours(PAIRS[name][0], dtype, noise)
-    theirs = path_of_optax(PAIRS[name][1], dtype, noise)
-    for params in mine:
-        assert all(x.dtype == dtype for x in params.values()), name
-    gaps = (
-        np.max(np.abs(params[k].astype(float) - np.asarray(theirs[k][i], float)))
-        for (i, params), k in itertools.product(enumerate(mine), "wbc")
+def reference():
+    """All of optax's paths."""
+    recipe = make_recipe()
+    paths = {
+        dtype: {
+            name: theirs.path(case, of_dtype(recipe, case.kind, dtype))
+            for name, case in ((name, optax_reference.CASES[name]) for name in names)
+        }
+        for dtype, names in optax_reference.COMPARED.items()
+    }
+    values = {name: theirs.schedule_values(make) for name, make in SCHEDULES.items()}
+    found = {name: theirs.search_results(make) for name, make in SEARCHES.items()}
+    return optax_reference.Reference(
+        optax.__version__, theirs.public_defaults(), recipe, paths, values, found
     )
-    return max(gaps)
+
+
+def write():
+    optax_reference.save(reference())
+    size = optax_reference.FILE.stat().st_size
+    print(f"{optax_reference.FILE}: {size / 1000:.0f} kB, of optax {optax.__version__}")
 
 
 def compare():
-    print(f"{'greatest difference in ' + str(STEPS) + ' steps':57} float64   float32")
-    for name in PAIRS:
-        gaps = [difference(name, dtype) for dtype in (np.float64, np.float32)]
-        print(f"{name:57} {gaps[0]:.1e}   {gaps[1]:.1e}")
+    of_optax, lib = reference(), optax_reference.OURS
+    title = "greatest difference in 100 steps"
+    print(f"{title:57}" + "".join(f"{dtype:>12}" for dtype in of_optax.paths))
+    for name, case in optax_reference.CASES.items():
+        cells = []
+        for dtype, paths in of_optax.paths.items():
+            cell = ""
+            if name in paths:
+                path = path_of_ours(lib, case, of_dtype(of_optax.recipe, case.kind, dtype))
+                cell = f"{optax_reference.gap(path, paths[name]):.1e}"
+            cells.append(f"{cell:>12}")
+        print(f"{name:57}" + "".join(cells))
+    for name, values in of_optax.schedules.items():
+        print(f"{name:57}{optax_reference.gap(SCHEDULES[name](lib)(COUNTS), values):12.1e}")
+    for name, found in of_optax.searches.items():
+        mine = results(lib, SEARCHES[name], np, vmap)
+        print(f"{name:57}{optax_reference.gap(mine, found):12.1e}")
 
 
 def microseconds(f, repeat=7, number=500):
@@ -189,6 +87,8 @@ def microseconds(f, repeat=7, number=500):
 
 def measure():
     import torch
+
+    jax.config.update("jax_enable_x64", True)
 
     torch.set_num_threads(1)
     draw = np.random.default_rng(0)
@@ -232,6 +132,11 @@ def measure():
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--time", action="store_true")
-    (measure if parser.parse_args().time else compare)()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--write", action="store_true", help="write optax's paths for the tests")
+    choice.add_argument("--time", action="store_true", help="measure steps")
+    args = parser.parse_args()
+    (write if args.write else measure if args.time else compare)()

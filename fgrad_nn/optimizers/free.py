@@ -20,13 +20,14 @@ from .squares import scale_by_rms
 
 
 class ScheduleFreeState(NamedTuple):
-    """Steps made, weights so far, greatest rate so far, the inner state, where it would be."""
+    """Steps made, weights so far, greatest rate so far, the inner state, where it would be, b1."""
 
     count: Any
     weight_sum: Any
     max_lr: Any
     base_optimizer_state: PyTree
     z: PyTree
+    b1: Any
 
 
 @boundary
@@ -39,7 +40,7 @@ def schedule_free(
     """Average the parameters while training, in place of lowering the learning rate.
 
     The parameters that it trains are not those to be used afterwards: these are
-    ``schedule_free_eval_params(state, params, b1)``.
+    ``schedule_free_eval_params(state, params)``.
 
     >>> from fgrad_nn.optimizers import sgd
     >>> opt = schedule_free(sgd(1.0), 1.0, b1=0.5)
@@ -63,7 +64,9 @@ def schedule_free(
 
     def init(params: PyTree) -> ScheduleFreeState:
         zero = np.float64(0.0)
-        return ScheduleFreeState(COUNT, zero, zero, base_optimizer[0](params), params)
+        return ScheduleFreeState(
+            COUNT, zero, zero, base_optimizer[0](params), params, as_float64(b1)
+        )
 
     def leaf(b1: Any, c: Any, y: Any, old: Any, new: Any) -> Any:
         x = (y - (1 - b1) * old) / b1
@@ -80,28 +83,26 @@ def schedule_free(
         steps, inner_state = rule(updates, state.base_optimizer_state, params, **extra)
         z = apply_updates(state.z, steps)
         new = each(with_numbers(leaf, b1, share), params, state.z, z)
-        return new, ScheduleFreeState(count, total, most, inner_state, z)
+        return new, ScheduleFreeState(count, total, most, inner_state, z, state.b1)
 
     return transformation(init, update)
 
 
 @boundary
-def schedule_free_eval_params(state: ScheduleFreeState, params: PyTree, b1: Any = 0.9) -> PyTree:
+def schedule_free_eval_params(state: ScheduleFreeState, params: PyTree) -> PyTree:
     """The averaged parameters of :func:`schedule_free`, which are those to be used.
 
     >>> from fgrad_nn.optimizers import apply_updates, sgd
     >>> opt = schedule_free(sgd(1.0), 1.0, b1=0.5)
     >>> updates, state = opt.update([-4.0], opt.init([0.0]), [0.0])
-    >>> schedule_free_eval_params(state, apply_updates([0.0], updates), b1=0.5)
+    >>> schedule_free_eval_params(state, apply_updates([0.0], updates))
     [4.0]
 
     Args:
         state: that of the last step.
         params: those that were trained.
-        b1: that of the optimizer.
     """
-    b1 = real("b1", b1, INSIDE)
-    return each(with_numbers(lambda b1, y, z: (y - (1 - b1) * z) / b1, b1), params, state.z)
+    return each(with_numbers(lambda b1, y, z: (y - (1 - b1) * z) / b1, state.b1), params, state.z)
 
 
 def _warm(learning_rate: Any, steps: int | None) -> Any:

@@ -89,7 +89,9 @@ def scale_by_backtracking_linesearch(
     >>> bool(f(x + updates) < f(x)), state[1].learning_rate.round(3)
     (True, np.float64(0.8))
 
-    It begins with the last step, made longer, but with `max_learning_rate` at most.
+    It begins with the last step, made longer, but with `max_learning_rate` at most. Where every
+    value is NaN or infinite no step is made, and the next search begins with 1 again (optax's stays
+    at 0).
 
     Args:
         max_backtracking_steps: how often a step is shortened.
@@ -140,7 +142,8 @@ def scale_by_backtracking_linesearch(
             error = np.maximum(choose(np.isnan(error), np.inf, error), 0.0)
             return tried + 1, rate, new, error
 
-        first = np.minimum(grow * state.learning_rate, longest)
+        last = choose(state.learning_rate > 0, grow * state.learning_rate, 1.0)
+        first = np.minimum(last, longest)
         tried, rate, new, error = while_loop(
             lambda carry: ~(carry[3] <= atol) & (carry[0] <= most),
             step,

@@ -13,7 +13,7 @@ from .records import GradientTransformation, PyTree, transformation
 class SnapshotState(NamedTuple):
     """What was measured, by its name."""
 
-    measurements: dict[str, Any]
+    measurement: dict[str, Any]
 
 
 @boundary
@@ -23,7 +23,7 @@ def snapshot(measure_name: str, measure: Callable[[PyTree], Any]) -> GradientTra
     >>> from fgrad_nn.optimizers import chain, clip_by_global_norm, global_norm, sgd
     >>> opt = chain(snapshot("norm", global_norm), clip_by_global_norm(1.0), sgd(0.1))
     >>> updates, state = opt.update([3.0, 4.0], opt.init([0.0, 0.0]), [0.0, 0.0])
-    >>> print(state[0].measurements["norm"])
+    >>> print(state[0].measurement["norm"])
     5.0
 
     Args:

@@ -42,7 +42,8 @@ def scale_by_lbfgs(
     True
 
     A pair of differences without positive curvature has no weight, so the updates always lead
-    down (optax leaves out only those with none).
+    down (optax leaves out only those with none); nor has one whose curvature is below the least
+    normal number, as beside a minimum.
 
     Args:
         memory_size: how many pairs of differences are kept.
@@ -68,7 +69,8 @@ def scale_by_lbfgs(
         s = choose(later, point - state.params, 0.0)
         y = choose(later, g - state.updates, 0.0)
         curvature = _dot(s, y)
-        bends = curvature > 0
+        # less than this has no finite inverse
+        bends = curvature >= np.finfo(curvature.dtype).tiny
         weight = choose(bends, 1.0 / choose(bends, curvature, 1.0), 0.0)
         new = (
             np.concatenate([state.diff_params_memory[1:], s[None]]),
@@ -78,7 +80,8 @@ def scale_by_lbfgs(
         first: Any = 1.0
         if scale_init_precond:
             square, length = _dot(y, y), root(_dot(g, g))
-            measured = choose(bends, curvature / choose(square > 0, square, 1.0), 1.0)
+            known = bends & (square >= np.finfo(square.dtype).tiny)
+            measured = choose(known, curvature / choose(known, square, 1.0), 1.0)
             capped = 1.0 / np.maximum(length, 1.0)
             first = choose(later, measured, capped)
         direction = _two_loops(g, *new, first)

@@ -48,6 +48,9 @@ Optimizer = GradientTransformation
 """A transformation whose updates are steps downhill, ready for `apply_updates`."""
 
 
+_MISSING = object()
+
+
 class EmptyState(NamedTuple):
     """The state of a rule that has nothing to remember."""
 
@@ -69,8 +72,14 @@ class Checked:
 
     @boundary
     def __call__(
-        self, grads: PyTree, state: PyTree, params: PyTree, **extra: Any
+        self, grads: PyTree, state: PyTree, params: PyTree = _MISSING, **extra: Any
     ) -> tuple[PyTree, PyTree]:
+        if params is _MISSING:
+            raise ArgumentError(
+                "update wants the parameters, to compare the gradients with them.",
+                "gradients and a state alone",
+                "call opt.update(grads, state, params)",
+            )
         grads = fit("gradient", grads, params)
         try:
             return self.rule(grads, state, params, **extra)
@@ -82,15 +91,21 @@ class Checked:
 
     def explain(self, state: PyTree, params: PyTree, error: Exception) -> None:
         """Say that the state is to blame, if it is: checking it each time would cost time."""
+        what = "The state, and what init(params) of this optimizer returns,"
+        to_do = "pass the state that init or the last update of this optimizer returned"
+        new = self.init(params)
         try:
-            tree.check_same_structure(
-                self.init(params),
-                state,
-                what="The state, and what init(params) of this optimizer returns,",
-                to_do="pass the state that init or the last update of this optimizer returned",
-            )
+            tree.check_same_structure(new, state, what=what, to_do=to_do)
         except TreeError as wrong:
             raise wrong from error
+        pairs = zip(tree.leaves_with_path(new), tree.leaves(state), strict=True)
+        for (path, want), came in pairs:
+            if shape_of(want) != shape_of(came):
+                raise ShapeError(
+                    f"{what} must have the same shapes.",
+                    f"at {tree.path_str(path)}: {describe(came)} for {describe(want)}",
+                    to_do,
+                ) from error
 
 
 def transformation(

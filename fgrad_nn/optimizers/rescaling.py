@@ -22,7 +22,7 @@ from .masking import Mask, partition
 from .moments import (
     scale_by_adam,
 )
-from .records import GradientTransformation, dtype_of
+from .records import GradientTransformation
 from .scaling import (
     Rate,
     scale_by_learning_rate,
@@ -212,7 +212,7 @@ def muon(
     )
 
     def label(p: Any) -> str:
-        return "muon" if np.ndim(p) == 2 and dtype_of(p).kind != "c" else "adam"
+        return "muon" if np.ndim(p) == 2 else "adam"
 
     groups = partition(
         {"muon": for_matrices, "adam": for_others}, lambda params: tree.map(label, params)

@@ -270,7 +270,7 @@ def scale_by_muon(
     *,
     nesterov: bool = True,
 ) -> GradientTransformation:
-    """Replace the momentum of a matrix by about the nearest orthogonal one.
+    """Replace the momentum of a matrix by about the nearest orthogonal (or unitary) one.
 
     >>> opt = scale_by_muon()
     >>> params = [np.eye(2)]
@@ -287,7 +287,6 @@ def scale_by_muon(
 
     Raises:
         ShapeError: from `init`, a parameter is no matrix; :func:`muon` gives others to Adam.
-        DtypeError: from `init`, a parameter is complex.
 
     Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks (2024).
     """
@@ -300,14 +299,13 @@ def scale_by_muon(
         x = x.T if tall else x
         x = x / (norm(x) + eps)
         for _ in range(steps):
-            gram = x @ x.T
+            gram = x @ conjugate(x).T
             x = a * x + (b * gram + c * (gram @ gram)) @ x
         return x.T if tall else x
 
     f = with_numbers(orthogonal, eps)
 
     def init(params: PyTree) -> MuonState:
-        no_complex("muon", params)
         for path, leaf in tree.leaves_with_path(params):
             if np.ndim(leaf) != 2:
                 raise ShapeError(

@@ -61,7 +61,7 @@ def scale_by_ademamix(
     b1: Any = 0.9,
     b2: Any = 0.999,
     b3: Any = 0.9999,
-    alpha: Any = 5.0,
+    alpha: Any = 6.0,
     eps: Any = 1e-8,
     eps_root: Any = 0.0,
 ) -> GradientTransformation:
@@ -70,7 +70,7 @@ def scale_by_ademamix(
     >>> opt = scale_by_ademamix()
     >>> updates, state = opt.update([5.0], opt.init([1.0]), [1.0])
     >>> round(updates[0], 6)
-    1.0005
+    1.0006
 
     Args:
         b3: the decay of the slow mean, a number or a schedule.

@@ -34,16 +34,20 @@ class ScaleByZoomLinesearchState(NamedTuple):
 
 
 class _Search(NamedTuple):
-    """The best point so far (low), the other end of the interval (high), whether there is one."""
+    """An interval, of which low is the better end; a third point; the best point so far."""
 
     tried: Any
     low: Any
     value_low: Any
     slope_low: Any
-    grad_low: PyTree
     high: Any
     value_high: Any
-    slope_high: Any
+    third: Any
+    value_third: Any
+    best: Any
+    value_best: Any
+    slope_best: Any
+    grad_best: PyTree
     found: Any
     done: Any
 
@@ -52,6 +56,7 @@ class _Search(NamedTuple):
 def scale_by_zoom_linesearch(
     max_linesearch_steps: int,
     max_learning_rate: Any = None,
+    tol: Any = 0.0,
     increase_factor: Any = 2.0,
     slope_rtol: Any = 1e-4,
     curv_rtol: Any = 0.9,
@@ -70,31 +75,37 @@ def scale_by_zoom_linesearch(
     (array([-1.]), np.float64(0.5))
 
     First the step is made longer until an interval has good points in it; then the interval is
-    narrowed, by the minima of cubics. If no step is found, the best point that was seen is
-    taken: one where the function has fallen, or, if there was none, no step at all, which the
-    errors in `info` tell. A direction that doesn't lead down gets no step.
+    narrowed, by the minima of cubics and parabolas. If no step is found, the best point that was
+    seen is taken: one where the function has fallen, or, if there was none, no step at all, which
+    the errors in `info` tell (optax takes the last point then, though the function may rise). A
+    direction that doesn't lead down gets no step.
 
     Args:
         max_linesearch_steps: how many points are looked at.
         max_learning_rate: the longest step, in units of the updates; None for any.
+        tol: by how much the conditions may be missed.
         increase_factor: what a step is multiplied by that is too short.
         slope_rtol: c1, the part of what the slope promises by which the function must fall.
         curv_rtol: c2, the part of the first slope that the last one may have.
         approx_dec_rtol: a rise of the value by this part of it is forgiven where the slope shows
             a fall, for near a minimum differences of values are rounding; None to forgive none.
-        stepsize_precision: an interval shorter than this part of its ends isn't narrowed.
+        stepsize_precision: an interval shorter than this part of its ends isn't narrowed more than
+            once, if a point has been found where the function falls (for optax it isn't a part of
+            the ends, but a length).
         initial_guess_strategy: 'keep' to begin with the last step, 'one' for 1.
 
     Raises:
         ArgumentError: a number is out of range; from `update`, value, grad or value_fn is missing.
 
-    Source: Nocedal and Wright, Numerical optimization (2006), algorithms 3.5 and 3.6, equation
-    3.59; Hager and Zhang, Algorithm 851 (2006), equation 4, for the approximate condition.
+    Source: Nocedal and Wright, Numerical optimization (2006), algorithms 3.5 and 3.6, and
+    interpolation as in section 3.5; Hager and Zhang, Algorithm 851 (2006), equation 4, for the
+    approximate condition.
     """
     most = whole("max_linesearch_steps", max_linesearch_steps, 1)
     longest = np.inf
     if max_learning_rate is not None:
         longest = real("max_learning_rate", max_learning_rate, POSITIVE)
+    tol = real("tol", tol, NOT_NEGATIVE)
     grow = real("increase_factor", increase_factor, AT_LEAST_1)
     c1, c2 = real("slope_rtol", slope_rtol, INSIDE), real("curv_rtol", curv_rtol, INSIDE)
     forgive = approx_dec_rtol
@@ -142,13 +153,14 @@ def scale_by_zoom_linesearch(
 
         def step(s: _Search) -> _Search:
             longer = np.minimum(choose(s.low > 0, grow * s.low, first), longest)
-            t = choose(s.found, _cubic_minimum(s), longer)
+            t = choose(s.found, _inside(s), longer)
             new, g = f(add_scaled(params, t, updates))
             new, slope = as_float64(new), slope_along(updates, g)
             fall, curve = errors(t, new, slope)
-            worse = (fall > 0) | ((new >= s.value_low) & (curve > 0))
-            done = ~worse & (curve <= 0)
-            turn = ~worse & ~done & (slope * choose(s.found, s.high - s.low, 1.0) >= 0)
+            met = np.maximum(fall, curve) <= tol
+            worse = (fall > 0) | ((new >= s.value_low) & (s.tried > 0))
+            turn = ~worse & (slope * choose(s.found, s.high - s.low, 1.0) >= 0)
+            better = met | ((fall <= tol) & (~s.found | (new < s.value_best)))
 
             def low(old: Any, now: Any) -> Any:
                 return choose(worse, old, now)
@@ -156,53 +168,76 @@ def scale_by_zoom_linesearch(
             def high(old: Any, low: Any, now: Any) -> Any:
                 return choose(worse, now, choose(turn, low, old))
 
+            def third(high: Any, low: Any, next_low: Any) -> Any:
+                """The end that was left; before there was an interval, none but low."""
+                return choose(s.found, choose(worse | turn, high, low), next_low)
+
+            def best(old: Any, now: Any) -> Any:
+                return choose(better, now, old)
+
+            next_low, next_value = low(s.low, t), low(s.value_low, new)
+            furthest = ~s.found & ~worse & ~turn & (t >= longest)
+            narrow = s.found & (np.abs(s.high - s.low) <= precision * np.maximum(s.high, s.low))
             return _Search(
                 tried=s.tried + 1,
-                low=low(s.low, t),
-                value_low=low(s.value_low, new),
+                low=next_low,
+                value_low=next_value,
                 slope_low=low(s.slope_low, slope),
-                grad_low=cond(worse, lambda old, now: old, lambda old, now: now, s.grad_low, g),
                 high=high(s.high, s.low, t),
                 value_high=high(s.value_high, s.value_low, new),
-                slope_high=high(s.slope_high, s.slope_low, slope),
+                third=third(s.high, s.low, next_low),
+                value_third=third(s.value_high, s.value_low, next_value),
+                best=best(s.best, t),
+                value_best=best(s.value_best, new),
+                slope_best=best(s.slope_best, slope),
+                grad_best=cond(better, lambda old, g: g, lambda old, g: old, s.grad_best, g),
                 found=s.found | worse | turn,
-                done=done | (~s.found & ~worse & ~turn & (t >= longest)),
+                done=met | furthest | (narrow & (best(s.best, t) > 0)),
             )
-
-        def goes_on(s: _Search) -> Any:
-            wide = np.abs(s.high - s.low) > precision * np.maximum(s.high, s.low)
-            return ~s.done & (s.tried < most) & (~s.found | wide | (s.low == 0))
 
         zero = np.float64(0.0)
         begin = _Search(
             COUNT,
-            *(zero, value0, slope0, grad),
             *(zero, value0, slope0),
+            *(zero, value0),
+            *(zero, value0),
+            *(zero, value0, slope0, grad),
             found=np.False_,
             done=~(slope0 < 0),  # a direction that doesn't lead down is done before it begins
         )
-        end = while_loop(goes_on, step, begin)
-        fall, curve = errors(end.low, end.value_low, end.slope_low)
+        end = while_loop(lambda s: ~s.done & (s.tried < most), step, begin)
+        fall, curve = errors(end.best, end.value_best, end.slope_best)
         info = ZoomLinesearchInfo(
-            end.tried, choose(end.low == 0, np.where(slope0 == 0, 0.0, np.inf), fall), curve
+            end.tried, choose(end.best == 0, np.where(slope0 == 0, 0.0, np.inf), fall), curve
         )
-        updates = each(with_numbers(lambda t, u: t * u, end.low), updates)
-        return updates, ScaleByZoomLinesearchState(end.low, end.value_low, end.grad_low, info)
+        updates = each(with_numbers(lambda t, u: t * u, end.best), updates)
+        return updates, ScaleByZoomLinesearchState(end.best, end.value_best, end.grad_best, info)
 
     return transformation(init, rule)
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def _cubic_minimum(s: _Search) -> Any:
-    """Where the cubic with the values and slopes of both ends has its minimum.
+def _inside(s: _Search) -> Any:
+    """A point between low and high: the minimum of a cubic, or of a parabola, or the middle.
 
-    The middle of the interval, if that is nowhere, or in a tenth of it next to an end.
+    Both have the value and slope of low and the value of high, the cubic that of the third point,
+    too. A minimum that is near an end, by a fifth of the interval or a tenth, isn't taken.
     """
-    gap = choose(s.high == s.low, 1.0, s.high - s.low)
-    d1 = s.slope_low + s.slope_high - 3 * (s.value_high - s.value_low) / gap
-    square = d1 * d1 - s.slope_low * s.slope_high
-    d2 = np.sign(gap) * root(np.maximum(square, 0.0))
-    under = s.slope_high - s.slope_low + 2 * d2
-    part = 1 - (s.slope_high + d2 - d1) / choose(under == 0, 1.0, under)
-    good = (square >= 0) & (under != 0) & (part > 0.1) & (part < 0.9)  # NaN is not good
-    return s.low + choose(good, part, 0.5) * (s.high - s.low)
+    gap, other = s.high - s.low, s.third - s.low
+    middle, width = (s.low + s.high) / 2, choose(gap == 0, 1.0, gap)
+    off = s.value_high - s.value_low - s.slope_low * gap
+    bend = off / (width * width)
+    step = -s.slope_low / choose(bend == 0, 1.0, 2 * bend)
+    part = step / width
+    where = choose((bend != 0) & (part > 0.1) & (part < 0.9), s.low + step, middle)
+    rest = s.value_third - s.value_low - s.slope_low * other
+    under = (gap * other) ** 2 * (gap - other)
+    known = under != 0
+    under = choose(known, under, 1.0)
+    a = (other**2 * off - gap**2 * rest) / under
+    b = (gap**3 * rest - other**3 * off) / under
+    square = b * b - 3 * a * s.slope_low
+    step = (root(np.maximum(square, 0.0)) - b) / choose(a == 0, 1.0, 3 * a)
+    part = step / width
+    good = known & (a != 0) & (square >= 0) & (part > 0.2) & (part < 0.8)  # NaN is not good
+    return choose(good, s.low + step, where)

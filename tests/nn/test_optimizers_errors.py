@@ -67,6 +67,7 @@ def test_bad_learning_rates(make, rate):
         (lambda: opts.scale_by_lbfgs(0), "memory_size must be an integer, at least 1"),
         (lambda: opts.scale_by_zoom_linesearch(0), "max_linesearch_steps must be an integer"),
         (lambda: opts.scale_by_zoom_linesearch(5, curv_rtol=1.0), "curv_rtol must be"),
+        (lambda: opts.scale_by_zoom_linesearch(5, tol=-1.0), "tol must be"),
         (lambda: opts.scale_by_zoom_linesearch(5, initial_guess_strategy="two"), "'keep' or 'one'"),
         (lambda: opts.scale_by_backtracking_linesearch(5, decrease_factor=1.0), "decrease_factor"),
         (lambda: opts.reduce_on_plateau(factor=1.0), "factor must be .* less than 1"),
@@ -117,6 +118,7 @@ def test_what_does_not_fit_the_parameters(opt, error, text):
         (opts.adam(0.1), None, "A chain of 2 wants"),
         (opts.adam(0.1), opts.sgd(0.1, 0.9).init([W]), r"init\(params\)[\s\S]*TraceState"),
         (opts.adam(0.1), opts.adam(0.1).init([W, W]), "list of 2 items, where a list of 1"),
+        (opts.adam(0.1), opts.adam(0.1).init([np.ones(7)]), r"same shapes[\s\S]*mu\[0\].*\(7,\)"),
         (opts.trace(0.9), opts.ema(0.9).init([W]), "EmaState"),
         (opts.lookahead(opts.adam(0.1), 2, 0.5), opts.adam(0.1).init([W]), "a tuple of 2"),
         (opts.named_chain(("a", opts.sgd(0.1))), {"b": ()}, r"keys \['a'\][\s\S]*keys \['b'\]"),
@@ -126,6 +128,12 @@ def test_a_state_that_is_not_this_optimizers(opt, state, text):
     with pytest.raises(FgradError, match=text) as caught:
         opt.update([W], state, [W])
     assert "opt.init(params)" in caught.value.to_do or "init" in caught.value.to_do
+
+
+def test_an_update_without_parameters():
+    opt = opts.adam(0.1)
+    with pytest.raises(ArgumentError, match=r"(?s)wants the parameters.*grads, state, params"):
+        opt.update([W], opt.init([W]))
 
 
 def test_errors_of_functions_that_users_pass_are_their_own():

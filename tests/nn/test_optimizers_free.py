@@ -143,7 +143,7 @@ def test_a_snapshot_changes_nothing():
     step = fgrad.jit(opt.update)
     updates, state = step([3.0, 4.0], opt.init([1.0, 0.0]), [1.0, 0.0])
     assert updates == [-1.5, -2.0]
-    np.testing.assert_allclose(state[0].measurements["norm"], 5.0)
+    np.testing.assert_allclose(state[0].measurement["norm"], 5.0)
     with pytest.raises(DtypeError, match="cocob"):
         opts.cocob().init(np.ones(2, complex))
 

@@ -97,14 +97,36 @@ def test_backtracking_begins_with_a_longer_step_than_the_last():
     assert rates == pytest.approx(want)
 
 
-def test_the_second_point_is_the_minimum_if_the_function_is_a_cubic():
-    def cubic(x):  # least at 1
-        return np.sum(x**3 - 3 * x)
-
+@pytest.mark.parametrize(
+    ("f", "points"),
+    [
+        (lambda x: np.sum(x**2 - 2 * x), 2),  # the parabola of the first two points
+        (lambda x: np.sum(x**3 - 3 * x), 3),  # the cubic of the first three
+    ],
+)
+def test_parabolas_and_cubics_need_as_many_points_as_they_have_turns(f, points):
     search = opts.scale_by_zoom_linesearch(20, curv_rtol=1e-9)
-    state, _, _ = search_once(search, cubic, np.zeros(1), np.array([2.5]))
-    assert state.info.num_linesearch_steps == 2
+    state, _, _ = search_once(search, f, np.zeros(1), np.array([2.5]))  # least at 1
+    assert state.info.num_linesearch_steps == points
     assert state.learning_rate == pytest.approx(0.4, rel=1e-12)
+
+
+def test_conditions_may_be_missed_by_a_tolerance():
+    f, x, down = (lambda x: np.sum(x**2)), np.ones(1), -1.9 * np.ones(1)
+    for tol, rate in ((0.0, 10 / 19), (4.0, 1.0)):  # at -0.9 the slope is 3.42, for 0.38 at most
+        search = opts.scale_by_zoom_linesearch(20, tol=tol, curv_rtol=0.1)
+        state, _, _ = search_once(search, f, x, down)
+        assert state.learning_rate == pytest.approx(rate)
+        assert state.info.curvature_error <= tol
+
+
+def test_differences_below_the_least_normal_number_have_no_weight():
+    x, opt = np.float32([1.0, 2.0]), opts.scale_by_lbfgs()
+    state = opt.init(x)
+    for _ in range(3):
+        updates, state = opt.update(np.float32(1e-20) * x, state, x)
+        assert np.all(np.isfinite(updates))
+        x = x - updates
 
 
 @pytest.mark.parametrize("kind", ["zoom", "backtracking"])
@@ -125,10 +147,40 @@ def test_no_step_is_made_where_none_is_good(kind):
     assert uphill.learning_rate == 0.0
 
 
+def test_a_narrow_interval_is_narrowed_until_the_function_falls():
+    found = [
+        search_once(
+            opts.scale_by_zoom_linesearch(30, curv_rtol=1e-9, stepsize_precision=precision),
+            wavy, np.array([-8.0]), np.array([10.0]),
+        )[0].info.num_linesearch_steps
+        for precision in (0.0, 0.01, 1.0)
+    ]  # fmt: skip
+    assert found[0] > found[1] > found[2] == 3  # the first point where the function falls
+
+
+@pytest.mark.parametrize(
+    "search", [opts.scale_by_zoom_linesearch(8), opts.scale_by_backtracking_linesearch(8)]
+)
+def test_a_search_that_found_nothing_begins_anew(search):
+    def f(x, broken):
+        return np.sum(x**2) + np.where(broken & (np.sum(x) != 2), np.inf, 0.0)
+
+    opt, x = opts.chain(opts.sgd(0.1), search), np.ones(2)
+    state = opt.init(x)
+    for broken in (True, False):
+        value, grad = fgrad.value_and_grad(f)(x, broken)
+        updates, state = opt.update(
+            grad, state, x, value=value, grad=grad, value_fn=f, broken=broken
+        )
+        assert np.any(updates != 0) != broken
+        x = x + updates
+
+
 def test_a_zoom_search_stays_below_its_longest_step():
     search = opts.scale_by_zoom_linesearch(20, max_learning_rate=4.0)
     state, _, _ = search_once(search, lambda x: np.sum(-x), np.zeros(2), np.ones(2))
     assert state.learning_rate == 4.0
+    assert state.info.num_linesearch_steps == 3  # 1, 2, 4, and then no longer ones
     state, _, _ = search_once(
         opts.scale_by_zoom_linesearch(6), lambda x: np.sum(-x), np.zeros(2), np.ones(2)
     )

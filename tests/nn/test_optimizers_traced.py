@@ -58,7 +58,7 @@ def test_complex_parameters_descend(name):
 
 @EACH
 def test_real_numbers_are_complex_numbers_on_a_line(name):
-    if name in REAL_ONLY or name in ("muon", "noisy_sgd"):  # Adam for matrices, noise of the plane
+    if name in REAL_ONLY or name == "noisy_sgd":  # noise of the plane
         return
     params = tree.map(lambda x: x + 0j, some_params())
     new, _ = train(OPTIMIZERS[name](0.02), params, 3)

@@ -141,7 +141,7 @@ def test_schedule_free_evaluation_is_at_the_average():
     got, state = path(opts.schedule_free_sgd(0.1, b1=0.7), grads)
     z = P - 0.1 * np.cumsum(grads, axis=0)
     x = np.mean(z, axis=0)
-    np.testing.assert_allclose(opts.schedule_free_eval_params(state, got[-1], 0.7), x)
+    np.testing.assert_allclose(opts.schedule_free_eval_params(state, got[-1]), x)
     np.testing.assert_allclose(got[-1], 0.7 * x + 0.3 * z[-1])
 
 
