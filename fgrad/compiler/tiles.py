@@ -5,14 +5,15 @@ AVX-512, against the whole product; both in C order if nothing else is said:
 
     rows of x              0.45 to 0.95, median 0.7, of float32 and of float64
     the same, y = w.T      0.5 to 1.0, median 0.7, from 256 rows on, w.T copied first
-    columns of w.T         0.58 to 0.83, for few rows and long sums
-    columns of y           0.5 to 0.87, for few rows and short sums
+    columns of w.T         0.28 to 0.9, median 0.6, for few rows and long sums
+    columns of y           0.44 to 0.87, median 0.65, for few rows and short sums
     rows of x = h.T        0.52 to 1.04, median 0.74, of sums of up to 128 terms
     sums in parts, x = h.T 0.5 to 0.92, median 0.68, of small results and long sums
 """
 
 from __future__ import annotations
 
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -22,14 +23,14 @@ from .program import Node, Shape
 from .scope import Scope
 from .small import at_once
 
-#: Parts of fewer rows, or of fewer columns, gain nothing.
-ROWS, COLUMNS = 32, 16
+#: Parts of fewer rows or columns gain nothing.
+LEAST = 32
 #: So many rows make up for a copy of the other matrix, or for adding up.
 MANY = 256
 #: Up to so many rows, or terms of a sum, a product is done by columns.
 FEW = 128
-#: Sums of so many terms are long.
-LONG = 512
+#: Products with a transposed matrix have no copies if they have so few entries.
+ENTRIES = 1024
 #: Results of so many entries are small enough to be added up.
 ADDED = 4096
 
@@ -75,24 +76,25 @@ def tiled(printer: Prints, node: Node) -> bool:
     if not printer.loose or x.ndim != 2 or y.ndim != 2 or node.fortran is not False:
         return False
     (m, k), n = x.shape, y.shape[1]
-    if m * k * n <= most or not x.dtype == y.dtype == node.dtype:
+    if most == inf or not x.dtype == y.dtype == node.dtype or None in (x.fortran, y.fortran):
         return False
-    if None in (x.fortran, y.fortran):
+    if m < LEAST // 4:  # nearly a vector
+        return False
+    if not x.fortran and y.fortran and m <= FEW and k >= max(2 * m, FEW):
+        columns = parts(n, m, ENTRIES, LEAST // 4)
+        return columns > 1 and _by_columns(printer, node, columns)
+    if m * k * n <= most:
         return False
     if x.fortran:
         return not y.fortran and _of_transposed(printer, node, most)
-    rows = parts(m, k * n, most, ROWS)
-    columns = parts(n, m * k, most, COLUMNS)
+    rows, columns = parts(m, k * n, most, LEAST), parts(n, m * k, most, LEAST)
     if rows > 1 and (not y.fortran or m >= MANY):
-        _by_rows(printer, node, rows)
-    elif columns > 1 and (m <= FEW // 2 and k >= LONG if y.fortran else max(m, k) <= FEW):
-        _by_columns(printer, node, columns)
-    else:
-        return False
-    return True
+        return _by_rows(printer, node, rows)
+    few = max(m, k) <= FEW or (m <= FEW // 2 and k <= 2 * FEW)
+    return columns > 1 and few and not y.fortran and _by_columns(printer, node, columns)
 
 
-def _by_rows(printer: Prints, node: Node, p: int) -> None:
+def _by_rows(printer: Prints, node: Node, p: int) -> bool:
     """Of some rows of x at a time."""
     x, y = node.ins
     (m, k), n = x.shape, y.shape[1]
@@ -105,9 +107,10 @@ def _by_rows(printer: Prints, node: Node, p: int) -> None:
     stack = printer.seen(f"{left}.reshape({p}, {m // p}, {k})", left)
     to = printer.seen(f"{out}.reshape({p}, {m // p}, {n})", out)
     printer.lines.append(f"{printer.scope.bind(np.matmul, 'matmul')}({stack}, {right}, {to})")
+    return True
 
 
-def _by_columns(printer: Prints, node: Node, p: int) -> None:
+def _by_columns(printer: Prints, node: Node, p: int) -> bool:
     """Of some columns of y at a time."""
     x, y = node.ins
     (m, k), n = x.shape, y.shape[1]
@@ -115,13 +118,14 @@ def _by_columns(printer: Prints, node: Node, p: int) -> None:
     stack = printer.seen(f"{right}.reshape({k}, {p}, {n // p}).transpose(1, 0, 2)", right)
     to = printer.seen(f"{out}.reshape({m}, {p}, {n // p}).transpose(1, 0, 2)", out)
     printer.lines.append(f"{printer.scope.bind(np.matmul, 'matmul')}({left}, {stack}, {to})")
+    return True
 
 
 def _of_transposed(printer: Prints, node: Node, most: float) -> bool:
     """A product of h.T, such as the gradient of a weight."""
     x, y = node.ins
     (m, k), n = x.shape, y.shape[1]
-    rows, terms = parts(m, k * n, most, COLUMNS), parts(k, m * n, most, 3 * ROWS)
+    rows, terms = parts(m, k * n, most, LEAST // 2), parts(k, m * n, most, 3 * LEAST)
     if (rows == 1 or k > FEW) and (terms == 1 or k < MANY or m * n > ADDED):
         return False
     matmul = printer.scope.bind(np.matmul, "matmul")

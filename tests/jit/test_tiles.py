@@ -18,6 +18,9 @@ SHAPES = {
     (64, 512, 512): (None, "columns", "rows"),
     (64, 100, 400): ("columns", None, "rows"),
     (128, 128, 512): ("columns", None, None),
+    (32, 128, 64): (None, "columns", None),
+    (32, 512, 128): (None, "columns", "rows"),
+    (32, 256, 512): ("columns", "columns", "rows"),
     (2039, 64, 64): (None, None, None),  # a prime has no parts
     (100, 50, 30): (None, None, None),  # small as it is
     (4096, 512, 512): (None, None, None),  # no part is small
