@@ -14,7 +14,7 @@ AVX-512, against the whole product; both in C order if nothing else is said:
 from __future__ import annotations
 
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -69,6 +69,14 @@ def parts(length: int, work: int, most: float, least: int) -> int:
     return 1
 
 
+def of_transposed(m: int, k: int, n: int, dtype: Any) -> int:
+    """How many parts the columns of w.T go into in ``x @ w.T``; 0 for a product done otherwise."""
+    if at_once(dtype) == inf or not LEAST // 4 <= m <= FEW or k < max(2 * m, FEW):
+        return 0
+    columns = parts(n, m, ENTRIES, LEAST // 4)
+    return columns if columns > 1 else 0
+
+
 def tiled(printer: Prints, node: Node) -> bool:
     """Print a product as a stack of small ones, if that is quicker; say whether it was done."""
     x, y = node.ins
@@ -78,12 +86,9 @@ def tiled(printer: Prints, node: Node) -> bool:
     (m, k), n = x.shape, y.shape[1]
     if most == inf or not x.dtype == y.dtype == node.dtype or None in (x.fortran, y.fortran):
         return False
-    if m < LEAST // 4:  # nearly a vector
-        return False
-    if not x.fortran and y.fortran and m <= FEW and k >= max(2 * m, FEW):
-        columns = parts(n, m, ENTRIES, LEAST // 4)
-        return columns > 1 and _by_columns(printer, node, columns)
-    if m * k * n <= most:
+    if not x.fortran and y.fortran and (columns := of_transposed(m, k, n, node.dtype)):
+        return _by_columns(printer, node, columns)
+    if m * k * n <= most or m < LEAST // 4:  # so few rows are nearly a vector
         return False
     if x.fortran:
         return not y.fortran and _of_transposed(printer, node, most)

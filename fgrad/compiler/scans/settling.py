@@ -15,6 +15,7 @@ from typing import Any
 from ..blocks import clustered
 from ..passes import Options
 from ..program import Builder, Index, Node, Program
+from ..tiles import of_transposed
 from .scan import Scan, found, replay
 
 #: So many steps are worth another copy of a matrix.
@@ -46,19 +47,22 @@ class Settled:
 def settled(program: Program, options: Options) -> Program:
     """The program with loops that can be printed, and what goes over large arrays in blocks."""
     if any(node.kind == "scan" for node in program.nodes):
-        program = with_steps(program, lambda node: settled(node.meta.body, options))
+        loose = options.reassociate
+        program = with_steps(program, lambda node: settled(node.meta.body, options), loose=loose)
     return clustered(program, options)
 
 
 def with_steps(
-    program: Program, body_of: Callable[[Node], Program | None], lay_out: bool = True
-) -> Program:
+    program: Program, body_of: Callable[[Node], Program | None], lay_out: bool = True,
+    loose: bool = False,
+) -> Program:  # fmt: skip
     """The program with loops that can be printed.
 
     Args:
         program: with loops as nodes.
         body_of: what is printed as a loop's body; None for a loop that is to stay a node.
         lay_out: whether matrices that each step multiplies others with are brought into C order.
+        loose: whether last bits may change.
     """
     b = Builder({})
     read: dict[Node, list[Node]] = {}
@@ -70,7 +74,7 @@ def with_steps(
         body = body_of(node) if node.kind == "scan" else None
         if body is not None:
             ins = [found(b, x, new) for x in node.ins]
-            ins = _laid_out(b, node.meta, ins) if lay_out else ins
+            ins = _laid_out(b, node.meta, ins, loose) if lay_out else ins
             steps = Node("steps", tuple(ins), None, (), node.dtype)
             steps.meta = Settled(node.meta.with_body(body))
             b.origin = steps.origin = node.origin
@@ -84,22 +88,36 @@ def with_steps(
     return Program(program.inputs, b.nodes, outputs)
 
 
-def _laid_out(b: Builder, scan: Scan, ins: list[Node]) -> list[Node]:
+def _laid_out(b: Builder, scan: Scan, ins: list[Node], loose: bool) -> list[Node]:
     """The operands, those matrices in C order that each step multiplies others with.
 
-    BLAS goes through a transposed one at two thirds of the speed, where the other is small.
+    BLAS goes through a transposed one at two thirds of the speed, where the other is small; but not
+    where the product is done by a few columns at a time.
     """
     first = scan.carries + scan.slices
     consts = scan.body.inputs[scan.front + first :]
-    right = {x.ins[1] for x in scan.body.nodes if x.kind == "dot" and x.ins[0].ndim == 2}
+    readers = {x: [y for y in scan.body.nodes if x in y.ins] for x in consts}
     if scan.length < REPEATED:
         return ins
     for k, x in enumerate(consts, first):
-        value = ins[k]
-        if x in right and value.fortran is True and value.kind == "transpose":
+        value, mine = ins[k], [y for y in readers[x] if y.kind == "dot" and y.ins[1] is x]
+        if any(y.ins[0].ndim == 2 for y in mine) and _is_transposed(value):
+            if loose and mine == readers[x] and all(map(_by_columns, mine)):
+                x.fortran = True
+                continue
             ins[k] = Node("cast", (value,), value.dtype, value.shape, value.dtype)
             b.nodes.append(ins[k])
     return ins
+
+
+def _is_transposed(x: Node) -> bool:
+    return x.fortran is True and x.kind == "transpose"
+
+
+def _by_columns(dot: Node) -> bool:
+    """Whether a product with a transposed matrix is done by a few columns at a time."""
+    x, y = dot.ins
+    return x.ndim == 2 and bool(of_transposed(*x.shape, y.shape[1], y.dtype))
 
 
 def _result(b: Builder, loop: Node, pick: Node) -> Node:
