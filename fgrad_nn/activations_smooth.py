@@ -6,6 +6,7 @@ All are finite where their limits are, at infinities too: silu(-inf) is 0, and s
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def sigmoid_of(x: Any) -> Any:
 
 # Slopes are differentiated again, and abs has a kink at 0 that the sigmoid hasn't: they are made
 # of `sigmoid`, never of its formula.
-sigmoid = fgrad.elementwise(
+sigmoid: Callable[..., Any] = fgrad.elementwise(
     sigmoid_of, lambda ans, x: ans * sigmoid(-x), name="sigmoid", formula=True
 )
 
@@ -116,7 +117,7 @@ _C = math.sqrt(2 / math.pi)
 
 def _near(x: Any) -> Any:
     """X as far as its gate is neither 0 nor 1 in any dtype; powers of it don't overflow."""
-    return np.clip(x, -30.0, 30.0)
+    return np.minimum(np.maximum(x, -30.0), 30.0)
 
 
 def _tanh_argument(x: Any) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 import fgrad
 from fgrad.core import home
+from fgrad.errors import DomainError
 
 from .activations import log_softmax, softmax
 from .masks import given
@@ -26,6 +27,13 @@ def _terms(x: Any, labels: Any, place: Any = None) -> Iterator[tuple[slice, Any,
 
     With a place the first are written there, else in one that is used again.
     """
+    # As unsigned numbers negative ones are too great, too; none of them may count from the end.
+    if labels.size and labels.astype(np.uint64).max() >= x.shape[-1]:
+        raise DomainError(
+            f"Labels must be the numbers of classes, from 0 to {x.shape[-1] - 1}.",
+            f"labels from {labels.min()} to {labels.max()}",
+            "count classes from 0; ignore_index= names a label that doesn't count",
+        )
     step = max(1, CHUNK // x.shape[-1])
     room = None if place is not None else np.empty((min(step, len(x)), x.shape[-1]), x.dtype)
     for i in range(0, len(x), step):

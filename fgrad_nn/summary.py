@@ -10,7 +10,7 @@ import numpy as np
 from fgrad import random, tree
 from fgrad.tracebacks import boundary
 
-from .layers.members import Seen, watch
+from .layers.members import Seen, as_layer, watch
 from .types import AnyLayer, PyTree, StatefulLayer
 
 
@@ -71,7 +71,7 @@ def summary(model: AnyLayer, input_shape: Any, dtype: Any = np.float64) -> Summa
     total                               178  1.4 KiB
 
     Args:
-        model: a layer.
+        model: a layer, a function of arrays, or a cell.
         input_shape: as for its `init`, which is called with a key of zero.
         dtype: the dtype of the parameters, as for `init`.
 
@@ -79,6 +79,7 @@ def summary(model: AnyLayer, input_shape: Any, dtype: Any = np.float64) -> Summa
         A `Summary`, whose rows can be read too. A layer's numbers hold those of its members; what
         uses parameters that another one has made has none of its own.
     """
+    model = model if hasattr(model, "init") else as_layer(model, "summary")
     key = random.key(0)
     with watch() as seen:
         output_shape, params = model.init(key, input_shape, dtype)

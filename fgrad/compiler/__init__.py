@@ -11,7 +11,8 @@ program     these nodes; equal ones are one node
 passes/     rules that replace a node by a better one, a file for each family
 products    sums of small products as products of stacks
 small       how large products are that BLAS does without copies
-tiles       products as stacks of such
+tiling      products as stacks of such, and whether that is quicker
+tiles       their lines
 layouts     products of stacks that lie as those who read them want it
 rows        how arrays of several shapes lie beside one loop over rows
 blocks      what goes over large arrays together, a block of rows at a time

@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.arrays import is_a
 from fgrad.errors import ArgumentError, FileError
 from fgrad.tracebacks import boundary
 
 #: The third octet of an IDX file: http://yann.lecun.com/exdb/mnist, "the IDX file format".
 IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+#: NumPy's arrays have no more.
+MOST_AXES = 64
 
 #: So many octets are read at a time.
 CHUNK = 1 << 24
@@ -87,7 +91,8 @@ def read_idx(path: str | PathLike[str], *, mmap: bool = False) -> Any:
 
 def _idx_header(path: Any, file: Any) -> tuple[np.dtype[Any], tuple[int, ...], int]:
     magic = file.read(4)
-    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_DTYPES or not magic[3]:
+    known = len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in IDX_DTYPES
+    if not known or not 1 <= magic[3] <= MOST_AXES:
         raise FileError(
             "read_idx wants a file that begins with 0, 0, a type and a number of axes.",
             f"{path}, which begins with {magic!r}",
@@ -125,7 +130,11 @@ def read_npz(path: str | PathLike[str]) -> dict[str, Any]:
         with open(path, "rb") as file:
             found = np.load(file, allow_pickle=False)
             if isinstance(found, np.lib.npyio.NpzFile):
-                return {name: found[name] for name in found.files}
+                arrays = {name: found[name] for name in found.files}
+                for name, x in arrays.items():
+                    if not is_a(x, np.ndarray):  # what isn't an array comes as octets
+                        raise ValueError(f"{name!r} is no array")
+                return arrays
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise FileError(
             "read_npz wants an intact npz file of arrays of numbers.",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad.arrays import is_a
-from fgrad.errors import ArgumentError, FileError
+from fgrad.errors import ArgumentError, FileError, describe
 from fgrad.tracebacks import boundary
 
 #: Fields, in small letters, that stand for a missing number.
@@ -179,7 +179,13 @@ def _text(path: Any) -> io.TextIOWrapper:
 
 def _rows(path: Any, text: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The lines that aren't empty, with their numbers."""
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    try:
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            "read_csv wants a single character as delimiter.", describe(delimiter),
+            'pass ";" or "\\t", for example',
+        ) from error  # fmt: skip
     while True:
         try:
             row = next(reader)

@@ -124,7 +124,7 @@ def as_array(tensor: tuple[str, tuple[int, ...], Any], where: str) -> Any:
     """A new array of what `read_tensors` has found.
 
     Raises:
-        FileError: NumPy has no such dtype.
+        FileError: NumPy has no such dtype, or no such shape.
     """
     name, shape, data = tensor
     if name not in DTYPES:
@@ -133,7 +133,14 @@ def as_array(tensor: tuple[str, tuple[int, ...], Any], where: str) -> Any:
             f"{where}: {name}",
             "convert the tensor in the library that wrote it, for example to float32",
         )
-    x = np.frombuffer(data, DTYPES[name]).reshape(shape)
+    try:
+        x = np.frombuffer(data, DTYPES[name]).reshape(shape)
+    except ValueError as error:  # too many axes, or too long ones beside one of length 0
+        raise FileError(
+            "NumPy has arrays of at most 64 axes, whose lengths are 64-bit numbers.",
+            f"{where}: {len(shape)} axes, of lengths {str(shape)[:80]}",
+            "reshape the tensor in the library that wrote it",
+        ) from error
     if name == "BF16":  # the upper half of a float32
         return (x.astype(np.uint32) << np.uint32(16)).view(np.float32)
     return x.astype(x.dtype.newbyteorder("="))

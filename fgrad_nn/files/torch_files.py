@@ -143,9 +143,10 @@ def _aliases(places: Mapping[str, int]) -> dict[str, str]:
     """What PyTorch would call our paths, where that names one of them only."""
     found: dict[str, str | None] = {}
     for place in places:
-        steps = [re.sub(r"^(\d+)_\w+$", r"\1", step) for step in place.split(".")]
+        steps = place.split(".")
+        numbered = [re.sub(r"^(\d+)_\w+$", r"\1", step) for step in steps]
         ends = {steps[-1]} | ({"weight"} if steps[-1] == "scale" else set())
-        for alias in {".".join([*steps[:-1], end]) for end in ends}:
+        for alias in {".".join([*s[:-1], end]) for s in (steps, numbered) for end in ends}:
             found[alias] = None if alias in found else place
     return {alias: place for alias, place in found.items() if place is not None}
 

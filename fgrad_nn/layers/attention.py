@@ -310,8 +310,8 @@ def multi_head_attention(
         return (*q[:-1], wide[-1]), params
 
     def project(params: PyTree, which: str, x: Any) -> Any:
-        shapes: dict[str, Pattern] = {"weight": (None, None)} | (
-            {"bias": (None,)} if use_bias else {}
+        shapes: dict[str, Pattern] = {"weight": (None, "features")} | (
+            {"bias": ("features",)} if use_bias else {}
         )
         weight, *bias = take(params[which], f"{name}'s {which!r}", shapes)
         check_inputs(x, name, (None, weight.shape[0]))

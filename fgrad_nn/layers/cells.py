@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fgrad import random
-from fgrad.errors import ShapeError, describe
+from fgrad import random, tree
+from fgrad.errors import ShapeError, TreeError, describe
 from fgrad.tracebacks import boundary
 
 from .. import initializers
@@ -21,6 +21,23 @@ from ..initializers import Initializer
 from ..types import PyTree
 from .gates import gru_gates, lstm_gates, split
 from .making import Pattern, check_input_shape, count, float_dtype, take
+
+
+def check_carry(carry: PyTree, zeros: PyTree, name: str) -> None:
+    """Refuse a first carry of another structure, or of other shapes, than the cell's."""
+    if tree.structure(carry) != tree.structure(zeros):
+        raise TreeError(
+            f"{name} wants a carry like the one of its cell.",
+            describe(carry),
+            "pass what cell.initial_carry(input_shape) makes, or a carry that was returned",
+        )
+    for got, want in zip(tree.leaves(carry), tree.leaves(zeros), strict=True):
+        if np.shape(got) != np.shape(want):
+            raise ShapeError(
+                f"{name} wants a carry of shape {np.shape(want)}, for this batch.",
+                describe(got),
+                "np.broadcast_to(carry, shape) makes one for all samples of a batch",
+            )
 
 
 def _as_they_are(params: PyTree) -> PyTree:
@@ -59,7 +76,9 @@ class Cell(NamedTuple):
 
     def apply(self, params: PyTree, carry: PyTree, inputs: Any) -> tuple[PyTree, Any]:
         """One step: `apply(params, carry, inputs) -> (carry, outputs)`."""
-        carry = self.step(self.prepare(params), carry, self.project(params, inputs))
+        projected = self.project(params, inputs)
+        check_carry(carry, self.initial_carry(np.shape(inputs)), self.name)
+        carry = self.step(self.prepare(params), carry, projected)
         return carry, self.output(carry)
 
 

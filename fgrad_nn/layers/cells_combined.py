@@ -61,7 +61,7 @@ def stacked_cell(*cells: Cell) -> Cell:
         return tuple(out)
 
     def own(params: PyTree) -> list[PyTree]:
-        if not isinstance(params, dict) or list(params) != names:
+        if not isinstance(params, dict) or params.keys() != set(names):
             raise wrong_tree(params, "stacked_cell", names)
         return [params[name] for name in names]
 

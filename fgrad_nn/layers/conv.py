@@ -268,10 +268,10 @@ def conv_transpose(
     features = count(features, name, "a number of features")
     groups = count(groups, name, "a number of groups")
     shape = slide(name, window, strides, padding, dilation, dims, data_format)
-    n = shape.dims
-    extra = (0,) * n
+    extra = (0,) * shape.dims
     if output_padding is not None:
-        extra = tuple(v - 1 for v in each(_plus_one(output_padding), n, name, "output padding"))
+        sides = each(_plus_one(output_padding), shape.dims, name, "output padding")
+        extra = tuple(v - 1 for v in sides)
     if (
         features % groups
         or (any(extra) and isinstance(shape.padding, str))
@@ -283,6 +283,9 @@ def conv_transpose(
             f"features={features}, groups={groups}, {padding=}, {output_padding=}",
             "change these",
         )
+    if not isinstance(shape.padding, str):  # of which so much less is taken away at the end
+        pairs = zip(shape.padding, extra, strict=True)
+        shape = shape._replace(padding=tuple((lo, hi - more) for (lo, hi), more in pairs))
     weight_init = weight_init or initializers.lecun_normal()
     each_features = features // groups
     shapes: dict[str, Pattern] = {"weight": (*shape.window, each_features, None)}
@@ -300,7 +303,7 @@ def conv_transpose(
                 new = (m - 1) * s + max(reach, s)
             else:
                 lo, hi = widths[i]
-                new = (m - 1) * s + reach - lo - hi + extra[i]
+                new = (m - 1) * s + reach - lo - hi
             if m != -1 and new < 1:
                 raise ShapeError(
                     f"{name} wants an output of at least one place.",

@@ -119,8 +119,8 @@ def dense_general(
     if use_bias:
         shapes["bias"] = new
 
-    def pattern(lengths: Sequence[int | None]) -> Pattern:
-        ends: list[int | None] = [None] * -min(axes)
+    def pattern(lengths: Pattern) -> Pattern:
+        ends: list[int | str | None] = [None] * -min(axes)
         for a, n in zip(axes, lengths, strict=True):
             ends[a] = n
         return tuple(ends)

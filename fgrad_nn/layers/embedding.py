@@ -9,6 +9,7 @@ import numpy as np
 
 import fgrad
 from fgrad.arrays import is_a
+from fgrad.core import home
 from fgrad.errors import ArgumentError, DomainError, DtypeError, describe
 from fgrad.tracebacks import boundary
 
@@ -37,7 +38,7 @@ def embedding(num: int, features: int, *, weight_init: Initializer | None = None
 
     Raises, when it is applied:
         DtypeError: the inputs are no integers.
-        DomainError: one of them is negative, or too great; under vmap it can't be seen.
+        DomainError: one of them is negative, or too great; an IndexError where they are traced.
     """
     num = count(num, "embedding", "a number of integers")
     features = count(features, "embedding", "a number of features")
@@ -50,6 +51,9 @@ def embedding(num: int, features: int, *, weight_init: Initializer | None = None
     def apply(params: PyTree, inputs: Any) -> Any:
         (weight,) = take(params, "embedding", {"weight": (num, features)})
         _check_integers(inputs, num, "embedding")
+        if home(inputs) is np and not is_a(inputs, np.ndarray):
+            # Traced, -1 would be the last row in silence; without a sign it is too great.
+            inputs = inputs.astype(np.uint32)
         return fgrad.numpy.take(weight, inputs, axis=0)
 
     return layer(init, apply)

@@ -21,8 +21,8 @@ from fgrad.tracebacks import boundary
 from ..types import AnyLayer, Layer, PyTree, StatefulLayer, name_of_apply
 
 Shape = tuple[int, ...]
-Pattern = tuple[int | None, ...]
-"""A shape in which None stands for any length."""
+Pattern = tuple[int | str | None, ...]
+"""A shape in which None stands for any length, and a name for one that is everywhere the same."""
 
 
 @boundary
@@ -243,20 +243,23 @@ def take(params: PyTree, name: str, shapes: Mapping[str, Pattern]) -> list[Any]:
         right = False
     if not right:
         raise wrong_tree(params, name, shapes)
+    named: dict[str, int] = {}
     for (k, want), p in zip(shapes.items(), found, strict=True):
         have = shape_of(p)
-        if have != want and not _fits(have, want):
+        if have != want and not _fits(have, want, named):
+            known = tuple(named.get(n, n) if isinstance(n, str) else n for n in want)
             raise ShapeError(
-                f"{name} wants the parameter {k!r} {written(want).replace('..., ', '')}.",
+                f"{name} wants the parameter {k!r} {written(known).replace('..., ', '')}.",
                 f"at [{k!r}]: {describe(p)}",
                 "pass the parameters that the `init` of this very layer has made",
             )
     return found
 
 
-def _fits(have: Shape, want: Pattern) -> bool:
+def _fits(have: Shape, want: Pattern, named: dict[str, int]) -> bool:
     return len(have) == len(want) and all(
-        w is None or h == w for h, w in zip(have, want, strict=True)
+        w is None or h == (named.setdefault(w, h) if isinstance(w, str) else w)
+        for h, w in zip(have, want, strict=True)
     )
 
 
@@ -283,8 +286,14 @@ def check_inputs(inputs: Any, name: str, pattern: Pattern = ()) -> Shape:
             describe(inputs),
             "convert numbers and lists with np.asarray(x)",
         )
+    if inputs.dtype.kind in "OSUMm":
+        raise DtypeError(
+            f"{name} wants an array of numbers as its input.",
+            describe(inputs),
+            "convert it with x.astype(float), if it holds numbers",
+        )
     n = len(pattern)
-    if len(shape) < n or not _fits(tuple(shape[len(shape) - n :]), pattern):
+    if len(shape) < n or not _fits(tuple(shape[len(shape) - n :]), pattern, {}):
         raise ShapeError(
             f"{name} wants inputs of a shape that ends so: {written(pattern)}.".replace(
                 " of (", " ("

@@ -52,7 +52,8 @@ class _Affine:
 
     def check(self, params: PyTree, pattern: Pattern) -> tuple[int, ...] | None:
         """The shape of the parameters, if there are any."""
-        found = take(params, self.name, dict.fromkeys(self.inits, pattern))
+        alike = tuple(f"axis {i}" if k is None else k for i, k in enumerate(pattern))
+        found = take(params, self.name, dict.fromkeys(self.inits, alike))
         return found[0].shape if found else None
 
     def apply(self, params: PyTree, x: Any) -> Any:

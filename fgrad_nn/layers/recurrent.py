@@ -15,12 +15,12 @@ import fgrad
 from fgrad import tree
 from fgrad.arrays import is_a
 from fgrad.core import home
-from fgrad.errors import ArgumentError, DomainError, DtypeError, ShapeError, TreeError, describe
+from fgrad.errors import ArgumentError, DomainError, DtypeError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
 from ..masks import beside
 from ..types import AnyLayer, Layer, PyTree
-from .cells import Cell, gru_cell, lstm_cell, rnn_cell
+from .cells import Cell, check_carry, gru_cell, lstm_cell, rnn_cell
 from .making import check_inputs, layer, wrong_tree
 from .members import combine, members_of
 
@@ -120,9 +120,10 @@ def recurrent(
         like = tree.leaves(projected)[0]
         start = _beside(cell.initial_carry((*batch, *each), like.dtype), like)
         if carry is not None:
-            _check_carry(carry, start, called)
+            check_carry(carry, start, called)
             start = carry
         elif learned_carry:
+            check_carry(learned, cell.initial_carry(each, like.dtype), called)
             start = tree.map(lambda zeros, c: zeros + c, start, learned)
 
         prepared = cell.prepare(params)
@@ -168,23 +169,6 @@ def _taken(params: PyTree, name: str) -> tuple[PyTree, PyTree]:
     if not isinstance(params, dict) or "carry" not in params:
         raise wrong_tree(params, name, ["those of its cell", "carry"])
     return {k: v for k, v in params.items() if k != "carry"}, params["carry"]
-
-
-def _check_carry(carry: PyTree, zeros: PyTree, name: str) -> None:
-    """Refuse a first carry of another structure, or of other shapes, than the cell's."""
-    if tree.structure(carry) != tree.structure(zeros):
-        raise TreeError(
-            f"{name} wants a carry like the one of its cell.",
-            describe(carry),
-            "pass what cell.initial_carry(input_shape) makes, or a carry that was returned",
-        )
-    for got, want in zip(tree.leaves(carry), tree.leaves(zeros), strict=True):
-        if np.shape(got) != np.shape(want):
-            raise ShapeError(
-                f"{name} wants a carry of shape {np.shape(want)}, for this batch.",
-                describe(got),
-                "np.broadcast_to(carry, shape) makes one for all samples of a batch",
-            )
 
 
 def _mask(lengths: Any, mask: Any, shape: Any, name: str) -> Any:

@@ -117,7 +117,7 @@ def lora(layer: Any, rank: int, *, alpha: float | None = None, parameter: str = 
     def apply(params: PyTree, inputs: Any, **kwargs: Any) -> Any:
         fixed, down, up = take(
             _part(params, "lora", parameter), "lora",
-            {"fixed": (None, None), "down": (None, rank), "up": (rank, None)},
+            {"fixed": ("rows", "columns"), "down": ("rows", rank), "up": (rank, "columns")},
         )  # fmt: skip
         others = {k: fgrad.stop_gradient(v) for k, v in params.items() if k != parameter}
         weight = fgrad.stop_gradient(fixed) + scale * (down @ up)

@@ -15,7 +15,7 @@ from fgrad.tracebacks import boundary
 from .. import initializers
 from ..initializers import Initializer
 from ..types import Layer, PyTree
-from .making import check_inputs, count, layer, take
+from .making import Pattern, check_inputs, count, layer, take
 from .pools import window_gather, window_scatter
 from .spatial import Padding, each, slide
 
@@ -145,9 +145,10 @@ def conv_local(
     """
     features = count(features, "conv_local", "a number of features")
     shape = slide("conv_local", window, strides, padding, dilation, dims)
-    names = {"weight": (None,) * (shape.dims + 1) + (features,)}
+    somewhere = tuple(f"places {i}" for i in range(shape.dims))
+    names: dict[str, Pattern] = {"weight": (*somewhere, None, features)}
     if use_bias:
-        names["bias"] = (None,) * shape.dims + (features,)
+        names["bias"] = (*somewhere, features)
     opened = unfold(window, strides, padding, dilation=dilation, dims=dims)
 
     def init(key: Any, input_shape: Any, dtype: Any) -> tuple[Any, PyTree]:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from fgrad.errors import ShapeError, describe
+from fgrad.arrays import is_a
+from fgrad.errors import ArgumentError, DtypeError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
 from ..activations import log_sigmoid
 from ..layers.moments import sum_over
-from .checking import inside, like, positive, reduced, shares, signs
+from .checking import inside, kind_of, like, positive, reduced, shares, signs
 
 _FROM_LOGITS = "for logits there is sigmoid_binary_cross_entropy"
 
@@ -38,8 +39,11 @@ def sigmoid_binary_cross_entropy(
     """
     name = "sigmoid_binary_cross_entropy"
     logits, labels = shares(name, logits, labels, "labels")
-    if pos_weight is not None and np.shape(pos_weight) not in ((), np.shape(logits)[-1:]):
-        raise ShapeError(
+    fits = pos_weight is None or kind_of(pos_weight) in tuple("fiub")
+    if not fits or (
+        pos_weight is not None and np.shape(pos_weight) not in ((), np.shape(logits)[-1:])
+    ):
+        raise (ShapeError if fits else DtypeError)(
             f"{name} wants pos_weight as a number, or one for each class, the last axis.",
             describe(pos_weight),
             f"pass an array of shape {np.shape(logits)[-1:]}",
@@ -97,6 +101,12 @@ def sigmoid_focal_loss(
         gamma: how much easy samples are left aside.
     """
     positive("sigmoid_focal_loss", "a gamma", gamma, zero=True)
+    if alpha is not None and is_a(alpha, (int, float)) and not 0 <= alpha <= 1:
+        raise ArgumentError(
+            "sigmoid_focal_loss wants an alpha from 0 to 1.",
+            describe(alpha),
+            "pass None for equal weights of 1",
+        )
 
     def value(x: Any, y: Any) -> Any:
         yes, no = log_sigmoid(x), log_sigmoid(-x)

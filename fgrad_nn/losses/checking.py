@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.arrays import is_a
+from fgrad.core import home
 from fgrad.errors import ArgumentError, DomainError, DtypeError, ShapeError, describe
 
 from ..masks import beside
@@ -161,13 +162,29 @@ def reduced(name: str, values: Any, weights: Any, reduction: str) -> Any:
             "pass a weight for each value, or one for each sample",
         )
     weights = np.reshape(like(weights, values), (*given, *(1,) * (len(shape) - len(given))))
-    weighted = values * weights
+    # 0 * inf would be NaN. Finite values stay, for the slope by a weight of 0 is the value.
+    left_out = np.logical_and(np.equal(weights, 0), np.logical_not(np.isfinite(values)))
+    weighted = np.where(left_out, 0, values) * weights
     if reduction == "none":
         return weighted
     total = np.sum(weighted)
     if reduction == "sum":
         return total
     return ratio(total, np.sum(np.broadcast_to(weights, shape)))
+
+
+def of_classes(name: str, class_weights: Any, scores: Any) -> Any:
+    """A weight for each class, in the dtype of the scores; None if there are none."""
+    if class_weights is None:
+        return None
+    fits = kind_of(class_weights) in tuple("fiub")
+    if not fits or np.shape(class_weights) != np.shape(scores)[-1:]:
+        raise (ShapeError if fits else DtypeError)(
+            f"{name} wants a weight for each of {np.shape(scores)[-1]} classes.",
+            describe(class_weights),
+            "pass an array of shape (classes,)",
+        )
+    return like(class_weights, scores)
 
 
 def ratio(total: Any, amount: Any) -> Any:
@@ -199,6 +216,9 @@ def counted(
 
 def picked(x: Any, labels: Any) -> Any:
     """The entries of the last axis at the labels."""
+    if home(x, labels) is np and not is_a(labels, np.ndarray):
+        # Traced, -1 would be the last class in silence; without a sign it is too great.
+        labels = labels.astype(np.uint32)
     return np.take_along_axis(x, np.expand_dims(labels, -1), axis=-1)[..., 0]
 
 

@@ -20,6 +20,7 @@ from .checking import (
     kind_of,
     like,
     masked,
+    of_classes,
     picked,
     reduced,
     same,
@@ -53,7 +54,7 @@ def cross_entropy(
     Raises:
         ShapeError: the shapes don't fit, or there is nothing to average.
         DtypeError: logits aren't floating, or labels are neither integers nor probabilities.
-        DomainError: a label isn't the number of a class; a traced one can't be seen.
+        DomainError: a label isn't the number of a class (of traced ones some losses: IndexError).
     """
     if kind_of(labels) in tuple("iu"):
         return softmax_cross_entropy_with_integer_labels(
@@ -96,7 +97,7 @@ def softmax_cross_entropy_with_integer_labels(
     smoothing = fraction(label_smoothing, name, "label_smoothing")
     log_p = log_softmax(logits) if smoothing else None
     values = label_cross_entropy(logits, labels) if log_p is None else -picked(log_p, labels)
-    each = _class_weights(name, class_weights, logits)
+    each = of_classes(name, class_weights, logits)
     return _likelihood(name, values, log_p, labels, seen, smoothing, each, weights, reduction)
 
 
@@ -117,7 +118,7 @@ def nll_loss(
     name = "nll_loss"
     labels, seen = integer_labels(name, log_probabilities, labels, ignore_index)
     values = -picked(log_probabilities, labels)
-    each = _class_weights(name, class_weights, log_probabilities)
+    each = of_classes(name, class_weights, log_probabilities)
     return _likelihood(name, values, None, labels, seen, 0.0, each, weights, reduction)
 
 
@@ -132,18 +133,6 @@ def _likelihood(
         shared = np.mean(log_p if each is None else log_p * each, axis=-1)
         values = (1 - smoothing) * values - smoothing * shared
     return counted(name, values, seen, weights, reduction, amounts)
-
-
-def _class_weights(name: str, class_weights: Any, logits: Any) -> Any:
-    if class_weights is None:
-        return None
-    if np.shape(class_weights) != np.shape(logits)[-1:]:
-        raise ShapeError(
-            f"{name} wants a weight for each of {np.shape(logits)[-1]} classes.",
-            describe(class_weights),
-            "pass an array of shape (classes,)",
-        )
-    return like(class_weights, logits)
 
 
 @boundary
@@ -165,7 +154,7 @@ def softmax_cross_entropy(
     logits, labels = same(name, logits, labels, "labels")
     _check_axis(name, logits)
     labels = smooth_labels(labels, smoothing) if smoothing else labels
-    each = _class_weights(name, class_weights, logits)
+    each = of_classes(name, class_weights, logits)
     parts = _times_log(labels, log_softmax(logits))
     values = -np.sum(parts if each is None else parts * each, axis=-1)
     return reduced(name, values, weights, reduction)
@@ -350,7 +339,7 @@ def multi_margin_loss(
     wrong = _others(scores, labels)
     over = masked(over if p == 1 else over * over, wrong)
     values = np.mean(over, axis=-1)
-    each = _class_weights(name, class_weights, scores)
+    each = of_classes(name, class_weights, scores)
     values = values if each is None else values * np.take(each, labels, axis=0)
     return reduced(name, values, weights, reduction)
 

@@ -9,7 +9,7 @@ import numpy as np
 import fgrad
 from fgrad.arrays import is_a
 from fgrad.core import home
-from fgrad.errors import DomainError, DtypeError, ShapeError, describe
+from fgrad.errors import ArgumentError, DomainError, DtypeError, ShapeError, describe
 from fgrad.tracebacks import boundary
 
 from ..activations import log_softmax
@@ -71,6 +71,12 @@ def ctc_loss(
 
 
 def _check_labels(name: str, labels: Any, kept: Any, blank: int, classes: int) -> None:
+    if not is_a(blank, int) or not 0 <= blank < classes:
+        raise ArgumentError(
+            f"{name} wants a blank that is one of the {classes} classes.",
+            describe(blank),
+            f"pass a number from 0 to {classes - 1}",
+        )
     if not is_a(labels, np.ndarray) or not (kept is None or is_a(kept, np.ndarray)):
         return
     seen = labels if kept is None else labels[kept]

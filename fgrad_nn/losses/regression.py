@@ -75,8 +75,8 @@ def mean_absolute_error(
 
 
 def _huber(d: Any, delta: float) -> Any:
-    near = np.minimum(d, delta)
-    return 0.5 * near * near + delta * (d - near)
+    near = np.clip(d, -delta, delta)  # no abs, whose kink at 0 would take the curvature there
+    return near * (d - 0.5 * near)
 
 
 @boundary
@@ -98,7 +98,7 @@ def huber_loss(
     positive("huber_loss", "a delta", delta)
     return elementwise(
         "huber_loss", predictions, targets, weights, reduction,
-        lambda x, y: _huber(np.abs(x - y), delta),
+        lambda x, y: _huber(x - y, delta),
     )  # fmt: skip
 
 
@@ -119,8 +119,7 @@ def smooth_l1_loss(
     positive("smooth_l1_loss", "a beta", beta, zero=True)
 
     def value(x: Any, y: Any) -> Any:
-        d = np.abs(x - y)
-        return d if beta == 0 else _huber(d, beta) / beta
+        return np.abs(x - y) if beta == 0 else _huber(x - y, beta) / beta
 
     return elementwise("smooth_l1_loss", predictions, targets, weights, reduction, value)
 

@@ -112,6 +112,7 @@ def pairwise_distance(x1: Any, x2: Any, *, p: float = 2.0, keepdims: bool = Fals
         keepdims: whether the last axis stays, with length one.
     """
     a, b = same("pairwise_distance", x1, x2)
+    positive("pairwise_distance", "a p", p, zero=True)
     _features("pairwise_distance", a)
     d = _distance(a, b, p)
     return np.expand_dims(d, -1) if keepdims else d
@@ -167,6 +168,7 @@ def triplet_margin_loss(
     name = "triplet_margin_loss"
     a, b = same(name, anchors, positives, "positives")
     _, c = same(name, anchors, negatives, "negatives")
+    positive(name, "a p", p, zero=True)
     _features(name, a)
     far = _distance(a, c, p)
     far = np.minimum(far, _distance(b, c, p)) if swap else far

@@ -16,6 +16,7 @@ from .checking import (
     integer_labels,
     kind_of,
     masked,
+    of_classes,
     picked,
     reduced,
     same,
@@ -53,14 +54,8 @@ def multilabel_soft_margin_loss(
     x, y = shares(name, logits, labels, "labels")
     _last_axis(name, x)
     each = -(y * log_sigmoid(x) + (1 - y) * log_sigmoid(-x))
-    if class_weights is not None:
-        if np.shape(class_weights) != np.shape(x)[-1:]:
-            raise ShapeError(
-                f"{name} wants a weight for each of {np.shape(x)[-1]} classes.",
-                describe(class_weights),
-                "pass an array of shape (classes,)",
-            )
-        each = each * class_weights
+    amounts = of_classes(name, class_weights, x)
+    each = each if amounts is None else each * amounts
     return reduced(name, np.mean(each, axis=-1), weights, reduction)
 
 
@@ -139,6 +134,12 @@ def ranking_softmax_loss(
                 f"{name} wants where= as booleans, True for items that count.",
                 describe(where),
                 "write mask.astype(bool)",
+            )
+        if np.shape(where) != np.shape(x):
+            raise ShapeError(
+                f"{name} wants a boolean for each item in where=.",
+                f"where= of shape {np.shape(where)}, logits of shape {np.shape(x)}",
+                "pass np.broadcast_to(mask, logits.shape) if it is that of all lists",
             )
         x, y = np.where(where, x, -np.inf), np.where(where, y, 0)
     whole = logsumexp(x, -1, keepdims=True)

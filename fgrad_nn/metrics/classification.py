@@ -76,7 +76,8 @@ def accuracy(predictions: Any, labels: Any) -> Any:
 def top_k_accuracy(scores: Any, labels: Any, k: int = 5) -> Any:
     """The part of labels that are among the k classes with the greatest scores.
 
-    A class with the score of the label counts as greater if its number is less.
+    A class with the score of the label counts as greater if its number is less, and one whose
+    score is NaN in any case; so a network that has become NaN is never right.
 
     >>> top_k_accuracy(np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]]), np.array([1, 0]), k=2)
     np.float64(0.5)
@@ -93,7 +94,9 @@ def top_k_accuracy(scores: Any, labels: Any, k: int = 5) -> Any:
     own = np.take_along_axis(scores, places, axis=-1)
     earlier = np.less(home(scores).arange(np.shape(scores)[-1]), places)
     ahead = np.logical_or(scores > own, np.logical_and(np.equal(scores, own), earlier))
-    return np.mean(np.less(np.sum(ahead, axis=-1), k).astype(np.float64))
+    ahead = np.logical_or(ahead, np.isnan(scores))
+    found = np.logical_and(np.less(np.sum(ahead, axis=-1), k), np.equal(own, own)[..., 0])
+    return np.mean(found.astype(np.float64))
 
 
 @boundary
@@ -231,6 +234,10 @@ def roc_curve(scores: Any, labels: Any, *, weights: Any = None) -> tuple[Any, An
     Returns:
         The rates of false positives, those of true ones, and the thresholds, which fall; equal
         scores are one step.
+
+    Raises:
+        ShapeError, DtypeError: of shapes that differ, and of labels that are no classes.
+        DomainError: a score is NaN, a weight is negative, or one of the labels doesn't occur.
     """
     floating("roc_curve", scores, "scores")
     if kind_of(labels) not in tuple("iub"):
@@ -253,7 +260,19 @@ def roc_curve(scores: Any, labels: Any, *, weights: Any = None) -> tuple[Any, An
             f"the labels {np.unique(labels)[:5]}",
             "without one of them there are no rates",
         )
+    if np.isnan(scores).any():
+        raise DomainError(
+            "roc_curve wants scores that can be ordered.",
+            f"{np.isnan(scores).sum()} NaN among {len(scores)} scores",
+            "call the network inside of fgrad.debug_nans(), which tells where they come from",
+        )
     each = np.ones(len(yes)) if weights is None else host_array(weights).astype(np.float64)
+    if not (each >= 0).all() or not each[yes].any() or not each[~yes].any():
+        raise DomainError(
+            "roc_curve wants weights that are not negative, nor all 0 for one of the labels.",
+            f"from {each.min()} to {each.max()}, of sums {each[~yes].sum()} and {each[yes].sum()}",
+            "leave weights= away, or give samples of both labels some",
+        )
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     last = np.append(ranked[1:] != ranked[:-1], True)

@@ -270,7 +270,8 @@ def numbers(metrics: Any) -> dict[str, float]:
         metrics = {"loss": metrics}
     out = {}
     for name, value in metrics.items():
-        if not is_a(value, float) and (np.shape(value) != () or np.iscomplexobj(value)):
+        kind = np.dtype(getattr(value, "dtype", type(value))).kind
+        if not is_a(value, float) and (np.shape(value) != () or kind not in "fiub"):
             raise ArgumentError(
                 "A metric must be one real number.",
                 f"{name!r}: {describe(value)}",

@@ -9,7 +9,7 @@ import pytest
 
 from fgrad import grad, jit
 from fgrad.compiler import small
-from fgrad.compiler.tiles import parts
+from fgrad.compiler.tiling import parts
 
 #: m, k, n of a product, and how it is done for x @ y, x @ w.T and h.T @ y; None for as a whole.
 SHAPES = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 import scipy.special as sp
@@ -113,6 +115,34 @@ def test_gelu_is_exact_where_it_is_asked_to_be():
     assert small.dtype == np.float32
     np.testing.assert_allclose(small, nn.gelu(x, approximate=False), rtol=1e-6, atol=1e-6)
     check_grads(lambda x: nn.gelu(x, approximate=False), (X,), order=2)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        nn.sigmoid, nn.silu, nn.mish, nn.gelu, lambda x: nn.gelu(x, approximate=False),
+        nn.softplus, nn.log_sigmoid, nn.squareplus, nn.tanh_shrink,
+    ],
+)  # fmt: skip
+def test_derivatives_at_0_are_those_of_the_neighbours(f):
+    g = f
+    for _ in range(4):
+        g = fgrad.grad(g)
+        at, beside = g(0.0), g(1e-6)
+        np.testing.assert_allclose(at, beside, atol=1e-4)
+    backends = ["numpy", "native"] if importlib.util.find_spec("llvmlite") else ["numpy"]
+    for backend in backends:
+        compiled = fgrad.jit(fgrad.grad(fgrad.grad(f)), backend=backend)
+        np.testing.assert_allclose(compiled(0.0), fgrad.grad(fgrad.grad(f))(0.0), atol=1e-14)
+
+
+@pytest.mark.parametrize("approximate", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_second_derivatives_of_gelu_are_finite_far_out(approximate, dtype):
+    top = np.finfo(dtype).max
+    far = np.array([-INF, -top, -1e20, -1e3, 1e3, 1e20, top, INF], dtype)
+    curve = fgrad.vmap(fgrad.grad(fgrad.grad(lambda x: nn.gelu(x, approximate=approximate))))
+    np.testing.assert_array_equal(curve(far), 0)
 
 
 def test_glu_and_log1mexp_and_logmeanexp():

@@ -372,6 +372,9 @@ def test_summary():
     assert len({len(line) for line in text[:-1] if line.startswith("-")}) == 1
     assert text[0].split() == ["layer", "output", "shape", "parameters", "bytes"]
     assert text[-1] == "state  64"
+    assert nn.summary(np.tanh, (-1, 3)).rows[0].output_shape == (-1, 3)
+    with pytest.raises(fgrad.errors.ArgumentError, match="summary wants layers"):
+        nn.summary({"weight": 1}, (-1, 3))
     single = nn.summary(nn.dense(2), (-1, 3))
     assert [r.name for r in single.rows] == ["dense"]
 

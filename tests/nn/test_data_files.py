@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -91,6 +93,8 @@ def test_a_wrong_table_is_refused_with_its_line(tmp_path, text, options, wanted)
         ({"label": "c"}, "a column that the file has, not 'c'.*'a', 'b', 'kind'"),
         ({"label": 3}, "not 3"),
         ({"columns": ["a", "z"]}, "not 'z'"),
+        ({"delimiter": ";;"}, "a single character as delimiter.*';;'"),
+        ({"delimiter": None}, "a single character as delimiter"),
         ({"dtype": complex}, "real numbers as dtype.*complex"),
         ({"dtype": str}, "real numbers as dtype"),
         ({"label_dtype": bool}, "real numbers as label_dtype"),
@@ -143,6 +147,7 @@ GOOD = idx(8, np.arange(12).reshape(3, 4))
         (b"\x89PNG" + GOOD, "begins with b'.x89PNG'"),
         (b"\0\0\x07\x01" + GOOD, "a type and a number of axes"),
         (b"\0\0\x08\x00" + GOOD, "a type and a number of axes"),
+        (b"\0\0\x08\xff" + b"\0" * 1020, "a type and a number of axes"),
         (GOOD[:9], "2 lengths of axes.*ends before"),
         (GOOD[:-1], r"12 octets of numbers.*\(3, 4\).*: 11"),
         (GOOD + b"\0", r"12 octets.*more"),
@@ -183,6 +188,10 @@ def test_a_wrong_npz_file_is_refused(tmp_path):
     for wrong in (b"", content[:-30], content[:200] + b"\xff" + content[201:], b"\x80\x04."):
         with pytest.raises(FileError, match="intact npz file"):
             read_npz(write(tmp_path, wrong))
+    with zipfile.ZipFile(tmp_path / "c.npz", "w") as file:
+        file.writestr("x.npy", pickle.dumps(print))
+    with pytest.raises(FileError, match=r"(?s)intact npz file.*'x' is no array"):
+        read_npz(tmp_path / "c.npz")
     np.save(tmp_path / "b.npy", np.arange(3))
     with pytest.raises(FileError, match=r"(?s)a single array.*mmap_mode"):
         read_npz(tmp_path / "b.npy")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +83,9 @@ def test_names_that_agree_need_no_map(tmp_path):
     assert np.array_equal(found["3_dense"]["weight"], theirs["3.weight"].T)
     assert found["3_dense"]["weight"].flags.c_contiguous
     assert np.array_equal(found["1_layer_norm"]["scale"], theirs["1.weight"])
+    names = {"*.num_batches_tracked": None, "1.*": "1_layer_norm.*", "3.*": "3_dense.*"}
+    again = load_torch(tmp_path / "m", like, names)
+    assert tree.all(tree.map(np.array_equal, again, found))
 
 
 def test_what_a_weight_belongs_to(tmp_path):
@@ -160,5 +165,13 @@ def test_files_that_pytorch_didnt_write(tmp_path):
     (tmp_path / "m").write_bytes(b"PK\x03\x04rest")
     with pytest.raises(FileError, match=r"(?s)load_torch wants an intact.*torch.save"):
         load_torch(tmp_path / "m", {})
+    for shape in ([1] * 100, [0, 2**62, 2**62]):
+        octets = 0 if 0 in shape else 8
+        tensor = {"dtype": "F64", "shape": shape, "data_offsets": [0, octets]}
+        header = json.dumps({"a": tensor}).encode()
+        content = struct.pack("<Q", len(header)) + header + bytes(octets)
+        (tmp_path / "m").write_bytes(content)
+        with pytest.raises(FileError, match=r"(?s)at most 64 axes.*reshape the tensor"):
+            load_torch(tmp_path / "m", {"a": X})
     save(tmp_path / "m", {"a": X})
     assert np.array_equal(load_torch(tmp_path / "m", {"a": X})["a"], X)

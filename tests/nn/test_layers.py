@@ -246,12 +246,27 @@ def test_input_shapes_that_do_not_fit(layer, shape, text):
         (nn.layer_norm(), np.ones((5, 1)), "\\(5, 1\\)"),
         (nn.conv1d(2, 2), np.ones((5, 4, 2)), "inputs of 3 channels"),
         (nn.dropout(0.5), "x", "an array as its input"),
+        (nn.dense(2), np.full((5, 3), "1.0"), "an array of numbers"),
+        (nn.dense(2), np.ones((5, 3), object), "an array of numbers"),
     ],
 )
 def test_inputs_that_do_not_fit(layer, inputs, text):
     _, params = layer.init(KEY, (-1, 4, 3))
     with pytest.raises(fgrad.errors.FgradError, match=f"(?s){text}.*To do"):
         layer.apply(params, inputs)
+
+
+@CASE
+def test_parameters_of_other_shapes_are_refused(case):
+    """A bias of length one would be broadcast: each shape is compared with those of the others."""
+    f, params, _ = start(case)
+    leaves, structure = tree.flatten(params)
+    for i, leaf in enumerate(leaves):
+        for shape in (tuple(n + 1 for n in leaf.shape), (*leaf.shape, 1), (1,) * leaf.ndim):
+            if shape != leaf.shape:
+                others = [np.ones(shape) if i == k else p for k, p in enumerate(leaves)]
+                with pytest.raises(fgrad.errors.FgradError, match=r"(?s)wants.*It got.*To do"):
+                    f(tree.unflatten(structure, others), case.inputs())
 
 
 OF_USERS = ("function", "shape_dependent")  # their functions see any inputs
@@ -307,6 +322,9 @@ def test_embedding_sees_numbers_that_are_not_in_its_table():
     for bad in ([5], [-1]):
         with pytest.raises(fgrad.errors.DomainError, match="from 0 to 4"):
             net.apply(params, np.array(bad))
+        for traced in (fgrad.jit(net.apply), fgrad.vmap(net.apply, (None, 0))):
+            with pytest.raises(IndexError, match="out of bounds"):
+                traced(params, np.array([bad]))
     with pytest.raises(fgrad.errors.DtypeError, match="wants integers"):
         net.apply(params, np.array([1.0]))
     g = fgrad.grad(lambda p: np.sum(net.apply(p, np.array([1, 1, 3]))))(params)["weight"]

@@ -39,6 +39,35 @@ def test_labels_that_are_ignored():
     assert np.all(grad == 0)
 
 
+@pytest.mark.parametrize(
+    "loss", [nn.huber_loss, nn.smooth_l1_loss, nn.mean_squared_error, nn.log_cosh]
+)
+def test_a_prediction_that_is_met_has_curvature(loss):
+    x = np.array([0.5, -1.0])
+    curve = fgrad.hessian(lambda x, y: loss(x, y, reduction="sum"))
+    want = 2.0 if loss is nn.mean_squared_error else 1.0
+    np.testing.assert_allclose(curve(x, x), want * np.eye(2))
+
+
+@pytest.mark.parametrize("wrong", [-1, 4])
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+def test_compiled_labels_that_are_no_classes_are_seen(wrong, backend):
+    if backend == "native":
+        pytest.importorskip("llvmlite")
+    labels, logits = np.array([0, wrong, 1]), np.zeros((3, 4))
+    for f in (nn.cross_entropy, fgrad.grad(nn.cross_entropy)):
+        step = fgrad.jit(f, backend=backend)
+        with pytest.raises(fgrad.errors.DomainError, match="from 0 to 3"):
+            step(logits, labels)
+        step(logits, np.where(labels == wrong, 2, labels))
+    for loss in (nn.nll_loss, nn.multi_margin_loss, nn.multiclass_hinge_loss):
+        with pytest.raises(IndexError, match="out of bounds"):
+            fgrad.jit(fgrad.grad(loss), backend=backend)(logits, labels)
+    mapped = fgrad.vmap(nn.cross_entropy)
+    with pytest.raises(fgrad.errors.DomainError, match="from 0 to 3"):
+        mapped(logits[None], labels[None])
+
+
 def test_class_weights_weigh_in_the_mean():
     w = np.array([1.0, 2.0, 0.5, 0.1])
     values = nn.cross_entropy(LOGITS, LABELS, reduction="none")
@@ -111,6 +140,31 @@ def test_classes_that_are_impossible():
             lambda: nn.ctc_loss(LOGITS[None], LABELS[None, 1:4], np.array([9])),
             "DomainError", "from 0 to 6",
         ),
+        (
+            lambda: nn.ctc_loss(LOGITS[None], LABELS[None, 1:4], blank=-1),
+            "ArgumentError", "blank that is one of the",
+        ),
+        (
+            lambda: nn.cross_entropy(LOGITS, LABELS, class_weights=[1.0] * 4),
+            "DtypeError", "a weight for each of .*a list",
+        ),
+        (
+            lambda: nn.multilabel_soft_margin_loss(LOGITS, LOGITS > 0, class_weights=np.ones(3)),
+            "ShapeError", "a weight for each of",
+        ),
+        (
+            lambda: nn.sigmoid_binary_cross_entropy(LOGITS, LOGITS > 0, pos_weight=[1.0] * 4),
+            "DtypeError", "pos_weight as a number",
+        ),
+        (
+            lambda: nn.sigmoid_focal_loss(LOGITS, LOGITS > 0, alpha=-1),
+            "ArgumentError", "alpha from 0 to 1",
+        ),
+        (
+            lambda: nn.ranking_softmax_loss(LOGITS, LOGITS**2, where=np.ones(3, bool)),
+            "ShapeError", "a boolean for each item",
+        ),
+        (lambda: nn.triplet_margin_loss(*[LOGITS] * 3, p="2"), "ArgumentError", "a p"),
     ],
 )  # fmt: skip
 def test_what_is_refused(call, error, text):
@@ -221,6 +275,10 @@ def test_ctc_of_what_cannot_be_spelled():
     grad = fgrad.grad(lambda x: nn.ctc_loss(x, labels, reduction="sum"))(logits)
     assert np.all(grad[0] == 0)
     assert np.all(grad[1] != 0)
+    spelled = np.array([0, 1])
+    assert nn.ctc_loss(logits, labels, weights=spelled) == values[1]
+    alone = fgrad.grad(lambda x: nn.ctc_loss(x, labels, weights=spelled))(logits)
+    np.testing.assert_array_equal(alone, grad)
     extreme = np.array([[[1e4, -1e4, 0.0], [-1e4, 1e4, 0.0]]])
     assert np.all(np.isfinite(fgrad.grad(nn.ctc_loss)(extreme, np.array([[1]]))))
 

@@ -76,6 +76,14 @@ def test_the_best_k(scores, k):
     assert first == metrics.accuracy(scores, labels)
 
 
+def test_a_network_that_is_nan_is_never_right():
+    scores, labels = np.eye(4), np.arange(4)
+    assert metrics.top_k_accuracy(scores * np.nan, labels, 4) == 0
+    scores[:2, 3] = np.nan  # greater than all others, as for np.argmax
+    for k, want in ((1, 0.5), (2, 1.0)):
+        assert metrics.top_k_accuracy(scores, labels, k) == want
+
+
 def test_regression():
     x, y = np.random.default_rng(0).normal(size=(2, 8))
     w = np.arange(8)
@@ -154,6 +162,9 @@ A = np.array([0, 1, 1])
         (lambda: metrics.roc_auc(A * 1.0, A + 1), "DomainError", "labels 0 and 1"),
         (lambda: metrics.roc_auc(A, A), "DtypeError", "scores that are real"),
         (lambda: metrics.roc_auc(A * 1.0, A[:, None]), "ShapeError", "one shape"),
+        (lambda: metrics.roc_auc(A * np.nan, A), "DomainError", "ordered.*3 NaN among 3"),
+        (lambda: metrics.roc_auc(A * 1.0, A, weights=A - 0.5), "DomainError", "not negative"),
+        (lambda: metrics.roc_auc(A * 1.0, A, weights=A), "DomainError", "sums 0.0 and 2.0"),
         (lambda: metrics.top_k_accuracy(np.eye(3), A, 0), "ArgumentError", "wants k"),
         (lambda: metrics.several(a=3), "ArgumentError", "wants metrics"),
     ],

@@ -200,6 +200,13 @@ def test_checkpoints_change_nothing():
     tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12), *grads)
 
 
+def test_parameters_of_stacked_cells_may_stand_in_any_order():
+    params, x = start(CELLS["stacked"])
+    net = nn.recurrent(CELLS["stacked"])
+    again = net.apply(dict(reversed(params.items())), x)
+    np.testing.assert_array_equal(again, net.apply(params, x))
+
+
 def test_the_forget_gate_begins_open():
     _, params = nn.lstm_cell(2, forget_bias=1.5).init(KEY, (-1, 3))
     np.testing.assert_array_equal(params["bias"], [0, 0, 1.5, 1.5, 0, 0, 0, 0])
@@ -230,6 +237,12 @@ X = np.ones((2, T, N))
         (lambda n, p: nn.lstm(0), "a number of features"),
         (lambda n, p: nn.recurrent(nn.lstm(3)), "wants a cell"),
         (lambda n, p: nn.stacked_cell(), "wants cells"),
+        (
+            lambda n, p: nn.gru_cell(F).apply(
+                nn.gru_cell(F).init(KEY, (-1, N))[1], np.ones((2, F + 1)), X[:, 0]
+            ),
+            "gru_cell wants a carry of shape",
+        ),
         (lambda n, p: nn.bidirectional(nn.gru_cell(2), merge="max"), "a way to merge"),
         (
             lambda n, p: nn.bidirectional(nn.gru_cell(2), nn.gru_cell(3), merge="sum").init(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fgrad import grad, jit, vjp, vmap
+from fgrad.errors import DomainError
 from fgrad.testing import check_grads
 from fgrad_nn import label_entropy, softmax, softmaxes
 from fgrad_nn.label_entropy import label_cross_entropy
@@ -135,5 +136,6 @@ def test_labels_of_those_that_are_sure():
     np.testing.assert_array_equal(label_cross_entropy(inf, np.zeros(3, int)), [0, np.inf, np.nan])
     c = grad(lambda x: np.sum(label_cross_entropy(x, np.zeros(2, int))))(inf[:2])
     np.testing.assert_array_equal(c, [[0, 0], [-1, 1]])
-    with pytest.raises(IndexError):
-        label_cross_entropy(x, np.array([2]))
+    for wrong in (2, -1):
+        with pytest.raises(DomainError, match="from 0 to 1"):
+            label_cross_entropy(x, np.array([wrong]))

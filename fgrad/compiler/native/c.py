@@ -62,10 +62,10 @@ HEAD = """\
 
 _GEMM = """\
 static void gemm_{t}({c} *a, {c} *b, {c} *c, int64_t m, int64_t n, int64_t k,
-    int64_t ra, int64_t rb, int64_t rc, bool ta, bool tb) {{
+    int64_t ra, int64_t rb, int64_t rc, bool ta, bool tb, bool add) {{
   for (int64_t i = 0; i < m; i++)
     for (int64_t j = 0; j < n; j++) {{
-      {c} sum = 0;
+      {c} sum = add ? c[i * rc + j] : 0;
       for (int64_t q = 0; q < k; q++)
         sum += (ta ? a[q * ra + i] : a[i * ra + q]) * (tb ? b[j * rb + q] : b[q * rb + j]);
       c[i * rc + j] = sum;
@@ -236,7 +236,7 @@ class _Printer:
     def gemm(self, s: Gemm) -> None:
         """A product."""
         ins = [f"&{self.place(p)}" for p in (s.a, s.b, s.c)]
-        ins += [str(int(n)) for n in (s.m, s.n, s.k, *s.rows, *s.transposed)]
+        ins += [str(int(n)) for n in (s.m, s.n, s.k, *s.rows, *s.transposed, s.add)]
         self.line(f"gemm_{s.type}({', '.join(ins)});")
 
     def point(self, s: Point) -> None:

@@ -356,7 +356,7 @@ class _Printer:
         """A product by BLAS."""
         places = ", ".join(f"ptr {self.address(p)}" for p in (s.a, s.b, s.c))
         sizes = ", ".join(f"i64 {n}" for n in (s.m, s.n, s.k, *s.rows))
-        flags = ", ".join(f"i1 {int(t)}" for t in (*s.transposed, False))
+        flags = ", ".join(f"i1 {int(t)}" for t in (*s.transposed, s.add))
         self.line(f"call void @{blas.symbol(s.type)}({places}, {sizes}, {flags})")
 
     def point(self, s: Point) -> None:

@@ -189,7 +189,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Gemm:
-    """``c = a @ b`` of matrices in C order, or of their transposes, with rows that far apart."""
+    """``c = a @ b`` of matrices in C order, or of their transposes, with rows that far apart.
+
+    With ``add`` the product is added to c.
+    """
 
     type: str
     m: int
@@ -200,6 +203,7 @@ class Gemm:
     c: Place
     rows: tuple[int, int, int]
     transposed: tuple[bool, bool]
+    add: bool = False
 
 
 @dataclass(frozen=True)

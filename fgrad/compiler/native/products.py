@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
+
+from ..tiling import Way, way
 from .bodies import Body
 from .loops import Gemm, Operand, Set, Writer, const
 from .nests import Loops, Nest
@@ -49,11 +53,16 @@ def multiply(body: Body, p: Product) -> None:
         body.call(nest)
         return
     p = replace(p, a=_packed(body, p.a, p.m, p.k), b=_packed(body, p.b, p.k, p.n))
+    found = _way(p)
+    if found is not None and found.by == "copied":
+        b = body.take(p.b.shape, p.b.type)
+        body.copy(p.b, b)
+        p = replace(p, b=b)
     if p.c.strides[-1] == 1 and p.c.strides[-2] >= p.n:
-        by_blas(body.w, p)
+        by_blas(body.w, p, found)
     else:
         made = body.take(p.c.shape, p.c.type)
-        by_blas(body.w, replace(p, c=made))
+        by_blas(body.w, replace(p, c=made), found)
         body.copy(made, p.c)
 
 
@@ -188,15 +197,67 @@ def _stored(x: Memory, rows: int, columns: int) -> tuple[int, bool] | None:
     return None
 
 
-def by_blas(w: Writer, p: Product) -> None:
-    """Products by BLAS; operands must fit, and c have neighbouring columns."""
+def _way(p: Product) -> Way | None:
+    """How a product that fits BLAS is taken apart."""
+    a, b = _stored(p.a, p.m, p.k), _stored(p.b, p.k, p.n)
+    assert a is not None
+    assert b is not None
+    return way(p.m, p.k, p.n, np.dtype({"f64": "f8", "f32": "f4"}[p.c.type]), a[1], b[1])
+
+
+def _taken_apart(p: Product, found: Way) -> Product:
+    """A stack of products of rows of a, of columns of b, or of terms of the sums."""
+    by, count = found
+    m, n, k = p.m, p.n, p.k
+    a, b, c = p.a, p.b, p.c
+    before = -3  # an axis in front of the matrix
+    if by == "columns":
+        n //= count
+        a, b, c = _again(a, count), _blocks(b, n, -1, before + 1), _blocks(c, n, -1, before + 1)
+    elif by == "terms":
+        k //= count
+        a, b, c = _blocks(a, k, -1, before + 1), _blocks(b, k, -2), _again(c, count)
+    else:
+        m //= count
+        a, b, c = _blocks(a, m, -2), _again(b, count), _blocks(c, m, -2)
+    return Product((*p.stack, count), m, n, k, a, b, c)
+
+
+def _again(x: Memory, count: int) -> Memory:
+    """The same matrix for each product."""
+    d = len(x.shape) - 2
+    return replace(
+        x, shape=(*x.shape[:d], count, *x.shape[d:]), strides=(*x.strides[:d], 0, *x.strides[d:])
+    )
+
+
+def by_blas(w: Writer, p: Product, found: Way | None = None) -> None:
+    """Products by BLAS; operands must fit, and c have neighbouring columns.
+
+    Args:
+        w: where statements are written.
+        p: the product.
+        found: how it is taken apart.
+    """
     a, b = _stored(p.a, p.m, p.k), _stored(p.b, p.k, p.n)
     assert a is not None
     assert b is not None
     assert p.c.strides[-1] == 1
-    loops = Loops(w, p.stack)
-    index = [*loops.counters, 0, 0]
-    rows = a[0], b[0], max(p.c.strides[-2], p.n)
-    w.emit(Gemm(p.c.type, p.m, p.n, p.k, p.a.at(index), p.b.at(index), p.c.at(index), rows,
-                (a[1], b[1])))  # fmt: skip
+    rows, flips = (a[0], b[0], max(p.c.strides[-2], p.n)), (a[1], b[1])
+    p = p if found is None else _taken_apart(p, found)
+    sums = found is not None and found.by == "terms"
+    loops = Loops(w, p.stack[:-1] if sums else p.stack)
+
+    def one(index: list[Any], add: bool) -> None:
+        a, b, c = (x.at([*index, 0, 0]) for x in (p.a, p.b, p.c))
+        w.emit(Gemm(p.c.type, p.m, p.n, p.k, a, b, c, rows, flips, add))
+
+    here: list[Any] = [*loops.counters]
+    if sums:
+        one([*here, 0], False)
+        p = replace(p, a=_from(p.a, 1, -3), b=_from(p.b, 1, -3))
+        with w.loop(p.stack[-1] - 1) as q:
+            one([*here, q], True)
+    else:
+        one(here, False)
     loops.end()

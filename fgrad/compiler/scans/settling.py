@@ -15,7 +15,7 @@ from typing import Any
 from ..blocks import clustered
 from ..passes import Options
 from ..program import Builder, Index, Node, Program
-from ..tiles import of_transposed
+from ..tiling import of_transposed
 from .scan import Scan, found, replay
 
 #: So many steps are worth another copy of a matrix.
@@ -117,7 +117,7 @@ def _is_transposed(x: Node) -> bool:
 def _by_columns(dot: Node) -> bool:
     """Whether a product with a transposed matrix is done by a few columns at a time."""
     x, y = dot.ins
-    return x.ndim == 2 and bool(of_transposed(*x.shape, y.shape[1], y.dtype))
+    return x.ndim == 2 and of_transposed(x.shape[0], x.shape[1], y.shape[1], y.dtype) > 1
 
 
 def _result(b: Builder, loop: Node, pick: Node) -> Node:
