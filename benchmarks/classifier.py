@@ -75,6 +75,7 @@ def calls(params: Any, X: Any, Y: Any) -> dict[str, Callable[[], Callable[[], An
         "hand": lambda: carried(fashion.step_of(fashion.by_hand, RATE), params, X, Y),
         "fgrad": lambda: carried(step, params, X, Y),
         "jit": lambda: carried(fgrad.jit(step), params, X, Y),
+        "native": lambda: carried(fgrad.jit(step, backend="native"), params, X, Y),
         "torch": lambda: torch_eager(params, X, Y),
     }
 
@@ -82,7 +83,9 @@ def calls(params: Any, X: Any, Y: Any) -> dict[str, Callable[[], Callable[[], An
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seconds", type=float, default=20.0, help="how long to measure")
-    options.add_argument("--peers", default="hand,fgrad,jit,torch", help="which, the first is 1")
+    options.add_argument(
+        "--peers", default="hand,fgrad,jit,native,torch", help="which, the first is 1"
+    )
     chosen = options.parse_args()
     rng = np.random.default_rng(0)
     params = fashion.start(fgrad.random.key(0))

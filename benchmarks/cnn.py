@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import importlib.util
 import itertools
 import time
 
@@ -57,7 +58,7 @@ def data():
 class Ours:
     """The step as `fgrad_nn.train_step` compiles it."""
 
-    def __init__(self, rate, jit=True):
+    def __init__(self, rate, jit=True, backend=None):
         net, (images, labels) = network(rate), data()
         _, params = net.init(random.key(0), SHAPE, np.float32)
         running = net.init_state(random.key(0), SHAPE, np.float32)
@@ -68,7 +69,7 @@ class Ours:
 
         optimizer = nn.adam(RATE)
         self.batch = images, labels
-        self.step = nn.train_step(loss, optimizer, has_state=True, jit=jit)
+        self.step = nn.train_step(loss, optimizer, has_state=True, jit=jit, backend=backend)
         self.state = nn.TrainState.create(params, optimizer, model_state=running, key=random.key(1))
 
     def __call__(self):
@@ -210,6 +211,8 @@ def main():
     check()
     ours = Ours(0.2)
     calls = {"torch eager": Torch(0.2, ours.state.params), "fgrad.jit": ours}
+    if importlib.util.find_spec("llvmlite"):
+        calls["fgrad, native"] = Ours(0.2, backend="native")
     calls["fgrad without jit"] = Ours(0.2, jit=False)
     print(f"{'a training step':20} {'CPU ms':>8} {'times torch':>12}")
     for name, timing in measure.interleave(calls, options.seconds).items():

@@ -6,7 +6,8 @@
 Both start from the same parameters, in float32, on one thread and in one process; losses and
 gradients are compared before anything is timed. Torch runs its own modules, eagerly: `nn.GRU`,
 `nn.LSTM`, and `nn.TransformerEncoder`, whose attention is one fused operation; and its fused Adam,
-beside which ours has all parameters as one vector. The sizes are those of `examples/char_rnn.py`
+beside which ours has all parameters as one vector. Where llvmlite is installed there is a column
+for machine code, `fgrad.jit(f, backend="native")`. The sizes are those of `examples/char_rnn.py`
 and `examples/transformer.py`. Three rows for each model tell where the time goes: the loss alone,
 the loss and its gradient, and the whole step (with the norm of the gradient clipped, and Adam).
 """
@@ -14,6 +15,8 @@ the loss and its gradient, and the whole step (with the norm of the gradient cli
 from __future__ import annotations
 
 import argparse
+import functools
+import importlib.util
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -149,7 +152,7 @@ MODELS = {
 Calls = dict[str, Callable[[], Any]]
 
 
-def ours(net: Any, params: Any, x: Any, y: Any) -> Calls:
+def ours(net: Any, params: Any, x: Any, y: Any, backend: str) -> Calls:
     """The loss, its gradient and a step, by `fgrad.jit`."""
     optimizer = nn.optimizers.flatten(nn.chain(nn.clip_by_global_norm(CLIP), nn.adam(RATE)))
     state = optimizer.init(params)
@@ -162,7 +165,8 @@ def ours(net: Any, params: Any, x: Any, y: Any) -> Calls:
         updates, state = optimizer.update(gradient, state, params)
         return nn.apply_updates(params, updates), state, value
 
-    value, gradient, whole = map(fgrad.jit, (loss, fgrad.value_and_grad(loss), step))
+    jit = functools.partial(fgrad.jit, backend=backend)
+    value, gradient, whole = map(jit, (loss, fgrad.value_and_grad(loss), step))
     return {
         "loss": lambda: value(params, x, y),
         "gradient": lambda: gradient(params, x, y),
@@ -223,20 +227,26 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = options.parse_args(arguments)
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    print("milliseconds of CPU, and the median ratio within rounds")
-    print("| | fgrad.jit | torch eager | fgrad / torch |\n|---|---:|---:|---:|")
+    backends = ["numpy", *(["native"] if importlib.util.find_spec("llvmlite") else [])]
+    print("milliseconds of CPU, and the median ratios to torch within rounds")
+    print(
+        "| | torch eager | fgrad.jit | / torch | native | / torch |\n|---|---:|---:|---:|---:|---:|"
+    )
     for name in [chosen.only] if chosen.only else MODELS:
         model = MODELS[name]
         _, params = model.net.init(random.key(0), (-1, LENGTH), np.float32)
         x, y = rng.integers(0, VOCABULARY, (2, chosen.batch, LENGTH))
-        mine, (module, theirs) = ours(model.net, params, x, y), torchs(model, params, x, y)
-        check(model, mine, module, theirs)
-        for what in mine:
-            times = measure.interleave({"torch": theirs[what], "fgrad": mine[what]}, chosen.seconds)
-            print(
-                f"| {name}: {what} | {times['fgrad'].cpu * 1e3:.2f} | "
-                f"{times['torch'].cpu * 1e3:.2f} | **{times['fgrad'].cpu_ratio:.2f}** |"
-            )
+        mine = {backend: ours(model.net, params, x, y, backend) for backend in backends}
+        module, theirs = torchs(model, params, x, y)
+        for calls in mine.values():
+            check(model, calls, module, theirs)
+        for what in theirs:
+            calls = {"torch": theirs[what], **{b: mine[b][what] for b in backends}}
+            times = measure.interleave(calls, chosen.seconds)
+            cells = [f"{times['torch'].cpu * 1e3:.2f}"]
+            for b in backends:
+                cells += [f"{times[b].cpu * 1e3:.2f}", f"**{times[b].cpu_ratio:.2f}**"]
+            print(f"| {name}: {what} | {' | '.join(cells)} |")
             sys.stdout.flush()
     print(f"{len(tree.leaves(params))} arrays; torch {torch.__version__}, numpy {np.__version__}")
 

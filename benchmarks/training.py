@@ -54,13 +54,15 @@ def hand() -> Step:
     return step
 
 
-def fgrad(jit: bool) -> Step:
+def fgrad(jit: bool, backend: str | None = None) -> Step:
     """The step of `fgrad_nn.train_step`."""
     import fgrad_nn as nn
 
     loss = net_loss(np)
     optimizer = nn.adam(RATE, B1, B2, EPS)
-    advance = nn.train_step(lambda params, batch: loss(params, *batch), optimizer, jit=jit)
+    advance = nn.train_step(
+        lambda params, batch: loss(params, *batch), optimizer, jit=jit, backend=backend
+    )
     state = nn.TrainState.create(WORK.params, optimizer)
 
     def step() -> Any:
@@ -141,6 +143,7 @@ PEERS: dict[str, tuple[tuple[str, ...], Callable[[], Step]]] = {
     "hand": ((), hand),
     "fgrad": ((), lambda: fgrad(jit=False)),
     "fgrad.jit": ((), lambda: fgrad(jit=True)),
+    "fgrad.jit, native": (("llvmlite",), lambda: fgrad(jit=True, backend="native")),
     "torch": (("torch",), lambda: torch_step(fused=False)),
     "torch, fused": (("torch",), lambda: torch_step(fused=True)),
     "jax.jit, optax": (("jax", "optax"), lambda: jax_step(numpy_in=False)),

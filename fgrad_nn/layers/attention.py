@@ -39,16 +39,9 @@ ROWS = 64
 
 @boundary
 def scaled_dot_product_attention(
-    queries: Any,
-    keys: Any,
-    values: Any,
-    mask: Any = None,
-    *,
-    causal: bool = False,
-    scale: float | None = None,
-    dropout_rate: float = 0.0,
-    key: Any = None,
-) -> Any:
+    queries: Any, keys: Any, values: Any, mask: Any = None, *, causal: bool = False,
+    scale: float | None = None, dropout_rate: float = 0.0, key: Any = None,
+) -> Any:  # fmt: skip
     """softmax(queries keys^T scale) values: Vaswani et al. 2017, section 3.2.1.
 
     >>> x = np.ones((1, 3, 4))
@@ -286,13 +279,7 @@ def multi_head_attention(
             if len(shape) < 2:
                 _time_axis(name, shape)
             check_input_shape(shape, name, (None,))
-        each = head_features or q[-1] // num_heads
-        if not head_features and q[-1] % num_heads:
-            raise ShapeError(
-                f"{name} wants features that can be divided into {num_heads} heads.",
-                f"the shape {q}",
-                "choose another number of heads, or give head_features",
-            )
+        each = head_features or _each(name, q, num_heads)
         if rotary_base is not None and each % 2:
             raise ShapeError(
                 f"{name} with rotary_base wants an even number of features for each head.",
@@ -327,7 +314,7 @@ def multi_head_attention(
         return np.reshape(out, (*x.shape[:-1], weight.shape[-1]))
 
     def heads(x: Any, n: int) -> Any:
-        return np.swapaxes(np.reshape(x, (*x.shape[:-1], n, x.shape[-1] // n)), -2, -3)
+        return np.swapaxes(np.reshape(x, (*x.shape[:-1], n, _each(name, x.shape, n))), -2, -3)
 
     def apply(
         params: PyTree, inputs: Any, *, mask: Any = None, lengths: Any = None,
@@ -355,6 +342,17 @@ def multi_head_attention(
         return project(params, "out", np.reshape(out, (*out.shape[:-2], -1)))
 
     return layer(init, apply)
+
+
+def _each(name: str, shape: Any, heads: int) -> int:
+    """The number of features of each head."""
+    if shape[-1] % heads:
+        raise ShapeError(
+            f"{name} wants features that can be divided into {heads} heads.",
+            f"the shape {shape}",
+            "choose another number of heads, or give head_features",
+        )
+    return int(shape[-1] // heads)
 
 
 def _three(x: Any, name: str, *, shapes: bool = False) -> Any:

@@ -57,5 +57,6 @@ def test_a_rank_that_fails_ends_all_with_a_message(case, code, said):
     begin = time.monotonic()
     run = mpiexec(2, ERRORS, case)
     assert time.monotonic() - begin < 60  # the others would have waited for half an hour
-    assert run.returncode == code, run.stdout + run.stderr
+    # mpiexec ends the other ranks by signal 9, and may tell that
+    assert run.returncode in (code, 9), run.stdout + run.stderr
     assert re.search(said, run.stderr + run.stdout), run.stdout + run.stderr

@@ -313,6 +313,7 @@ HALF = np.array([1, 2])
         (lambda n, p: n.apply(p, X[..., :3]), "ends so: \\(\\.\\.\\., any length, 4\\)"),
         (lambda n, p: n.init(KEY, (4,)), "\\(\\.\\.\\., time, features\\)"),
         (lambda n, p: n.init(KEY, (-1, 3, 5)), "divided into 2 heads"),
+        (lambda n, p: nn.multi_head_attention(3).apply(p, X), "divided into 3 heads.*3, 4"),
         (lambda n, p: nn.multi_head_attention(3, kv_heads=2), "num_heads=3 and kv_heads=2"),
         (
             lambda n, p: nn.multi_head_attention(2, rotary_base=9.0).init(KEY, (-1, 3, 6)),
