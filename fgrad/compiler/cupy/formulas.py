@@ -18,11 +18,9 @@ from ...stage import make_graph
 from ..formulas import formula_of as own
 from ..program import Node
 
-#: Modules whose functions are formulas already for values that are recorded.
-IN_FORMULAS = frozenset({
-    "fgrad_nn.activations", "fgrad_nn.activations_piecewise", "fgrad_nn.activations_smooth",
-    "fgrad_nn.label_entropy",
-})  # fmt: skip
+#: Modules whose functions are formulas already for values that are recorded, and on the host more
+#: than these: they look at labels, for which a device would have to be waited for.
+IN_FORMULAS = frozenset({"fgrad_nn.label_entropy"})
 
 
 def formula_of(p: Primitive, params: Any, ins: Sequence[Node]) -> Graph | None:
