@@ -8,6 +8,7 @@ Nothing is asked of a network. Open `build/docs/index.html` in a browser.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -18,7 +19,11 @@ DOCS = Path(__file__).resolve().parent
 
 def main(arguments: list[str]) -> int:
     """Build the site; 0 on success."""
-    out = Path(arguments[0]) if arguments else DOCS.parent / "build" / "docs"
+    parser = argparse.ArgumentParser(description="Build the site of the documentation.")
+    parser.add_argument(
+        "out", nargs="?", type=Path, default=DOCS.parent / "build" / "docs", help="the folder"
+    )
+    out = parser.parse_args(arguments).out
     options = ["--fresh-env", "--fail-on-warning", "--keep-going", "--quiet"]
     status = build_main([*options, "-d", str(out.parent / "doctrees"), str(DOCS), str(out)])
     if status == 0:
