@@ -42,6 +42,7 @@ from .activations_smooth import softplus as softplus
 from .activations_smooth import softsign as softsign
 from .activations_smooth import squareplus as squareplus
 from .activations_smooth import swish as swish
+from .masks import fractional
 from .softmaxes import masked_softmax, plain_softmax
 
 
@@ -53,11 +54,13 @@ def _top(x: Any, axis: int) -> Any:
 
 
 def _log_softmax_of(x: Any, axis: int) -> Any:
+    x = fractional(x)
     shifted = x - _top(x, axis)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
 def _logsumexp_of(x: Any, axis: int, keepdims: bool) -> Any:
+    x = fractional(x)
     top = _top(x, axis)
     with np.errstate(divide="ignore"):  # log(0) is right where all entries are -inf
         out = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
@@ -135,7 +138,7 @@ def softmin(x: Any, axis: int = -1) -> Any:
     >>> softmin(np.array([1000.0, 1000.0]))
     array([0.5, 0.5])
     """
-    return plain_softmax(-x, _along(x, axis, "softmin"))
+    return plain_softmax(-fractional(x), _along(x, axis, "softmin"))
 
 
 @boundary

@@ -14,6 +14,8 @@ import numpy as np
 import fgrad
 from fgrad.tracebacks import boundary
 
+from .masks import fractional
+
 
 def gate(x: Any, s: Any) -> Any:
     """X times s, and 0 where s is 0, although x may be infinite there."""
@@ -21,6 +23,7 @@ def gate(x: Any, s: Any) -> Any:
 
 
 def _sigmoid(x: Any) -> Any:
+    x = fractional(x)
     e = np.exp(-np.abs(x))
     return np.where(np.greater_equal(x, 0), 1.0, e)[()] / (1 + e)
 

@@ -1,4 +1,4 @@
-"""Places for results, and masks that are where their arrays are."""
+"""What functions of arrays share: places for results, masks, whole numbers as floats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import fgrad
 from fgrad.core import home
 from fgrad.ops.choice import kept as keep
 
-__all__ = ["beside", "given", "keep"]
+__all__ = ["beside", "fractional", "given", "keep"]
 
 
 def given(x: Any, out: Any) -> Any:
@@ -25,6 +25,18 @@ def given(x: Any, out: Any) -> Any:
         return x
     out[...] = x
     return out
+
+
+def fractional(x: Any) -> Any:
+    """Whole numbers as floats of the dtype that exp gives them: differences of them wrap around.
+
+    >>> fractional(np.array([1, 2], np.uint8)).dtype, fractional(np.arange(2)).dtype
+    (dtype('float16'), dtype('float64'))
+    """
+    dtype = getattr(x, "dtype", None)  # a Python number has none
+    if dtype is None or dtype.kind not in "biu":
+        return x
+    return x.astype(np.result_type(dtype, np.float16))
 
 
 def _placed(x: Any, host: Any) -> Any:

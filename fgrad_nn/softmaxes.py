@@ -16,7 +16,7 @@ import numpy as np
 import fgrad
 from fgrad.core import home
 
-from .masks import given, keep
+from .masks import fractional, given, keep
 
 #: Entries that are done at a time: 256 KiB of float32.
 CHUNK = 1 << 16
@@ -86,6 +86,7 @@ def _softmax_of(x: Any, mask: Any = None, *, axis: int, out: Any = None) -> Any:
 
 def _formula(x: Any, mask: Any, axis: int) -> Any:
     """The softmax as it is defined, of what isn't hidden; 0 where everything is."""
+    x = fractional(x)
     if mask is not None:
         some = np.any(np.broadcast_to(mask, np.shape(x)), axis=axis, keepdims=True)
         x = np.where(mask, x, np.where(some, -np.inf, 0).astype(x.dtype))

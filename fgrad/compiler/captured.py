@@ -32,6 +32,7 @@ from typing import Any
 from .. import tree
 from ..arguments import Selection
 from ..arrays import digest, is_a, is_cupy, ndarray
+from ..core import Primitive
 from .codes import (
     absent_globals,
     contents_of,
@@ -228,6 +229,10 @@ class Captured:
                 self._objects[id(value)] = value
                 if isinstance(value, type):
                     self._class(value)
+        elif isinstance(value, Primitive):
+            self._follow(value.impl if value.formula is True else value.formula, None)
+            self._reach(value.jvp)
+            self._reach(value.vjp)
         elif dictionary(value) is not None or slots(value):
             self._objects[id(value)] = value
             self._reach(type(value))

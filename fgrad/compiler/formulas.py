@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import is_a, ndarray
+from ..control.bodies import Code
 from ..core import Primitive
 from ..graph import Const, Equation, Graph, Var
 from ..stage import make_graph
+from .codes import of_library
 from .lowering import constant
 from .passes import Options
 from .program import Builder, Call, Node
@@ -35,7 +38,20 @@ def formula_of(p: Primitive, params: Any, ins: Sequence[Node]) -> Graph | None:
     """What an operation's formula does with such operands; None if it has none."""
     if p.formula is None or any(x.weak for x in ins):
         return None
-    return recorded(Call(p, dict(params)), tuple((x.shape, x.dtype) for x in ins))
+    call, kinds = Call(p, dict(params)), tuple((x.shape, x.dtype) for x in ins)
+    if of_library(p.impl if p.formula is True else p.formula):
+        return recorded(call, kinds)
+    graph = recorded.__wrapped__(call, kinds)  # numbers that it captures may be others by now
+    return None if captures_arrays(graph) else graph
+
+
+def captures_arrays(graph: Graph) -> bool:
+    """Whether there are arrays among a graph's constants, whose originals somebody may change."""
+    return any(
+        any(isinstance(a, Const) and is_a(a.value, ndarray) for a in e.operands)
+        or any(isinstance(v, Code) and captures_arrays(v) for v in e.params.values())
+        for e in graph.equations
+    ) or any(isinstance(a, Const) and is_a(a.value, ndarray) for a in graph.outputs)
 
 
 @lru_cache(maxsize=512)

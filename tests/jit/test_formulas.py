@@ -86,3 +86,60 @@ def test_a_formula_is_recorded_once_for_each_kind_of_operands():
     p = equation.primitive
     kinds = ((X.shape, X.dtype),)
     assert recorded(Call(p, {}), kinds) is recorded(Call(p, {}), kinds)
+
+
+def through(f, formula):
+    """A primitive whose code, or formula, is a function of the user's."""
+    return primitive(
+        lambda x: f(x), name="through", jvp=lambda ts, ans, x: ts[0], vjp=[lambda g, ans, x: g],
+        formula=True if formula is None else formula,
+    )(lambda x: ((x,), {}))  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_a_formula_captures_may_change(backend, apart):
+    if backend == "native":
+        pytest.importorskip("llvmlite")
+    scale, some, many = 2.0, [3.0], np.ones(len(X))
+
+    def said(x):
+        return np.tanh(scale * x) + some[0] * many
+
+    p = through(said, (lambda x: said(x)) if apart else None)
+    f = jit(lambda x: p(x) + 1, backend=backend)
+
+    def check():
+        for _ in range(3):  # the first one may record
+            np.testing.assert_allclose(f(X), said(X) + 1, rtol=1e-15)
+
+    check()
+    scale = 0.5
+    check()
+    some[0] = 4.0
+    check()
+    many[2:] = 7.0
+    check()
+    many = np.arange(len(X)) * 1.0
+    check()
+
+
+def test_what_rules_capture_may_change():
+    scale, many = 2.0, np.ones(len(X))
+    p = primitive(
+        lambda x: x * 1, name="scaled", jvp=lambda ts, ans, x: ts[0] * scale * many,
+        vjp=[lambda g, ans, x: g * scale * many],
+    )(lambda x: ((x,), {}))  # fmt: skip
+    f = jit(grad(lambda x: np.sum(p(x))))
+
+    def check():
+        for _ in range(3):
+            np.testing.assert_array_equal(f(X), scale * many)
+
+    check()
+    scale = 0.5
+    check()
+    many[2:] = 7.0
+    check()
+    many = np.arange(len(X)) * 1.0
+    check()

@@ -105,3 +105,16 @@ def test_nothing_warns_of_a_division_by_zero():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(g(i), i * i)
+
+
+@pytest.mark.parametrize("dtype", WIDTHS)
+def test_comparisons_with_numbers_that_the_dtype_has_not(dtype):
+    ends = np.iinfo(dtype)
+    x = np.array([ends.min, 0, 1, 100, ends.max], dtype)
+
+    def f(x):
+        numbers = ends.min - 1, ends.min, ends.max, ends.max + 1
+        tests = [test(x, n) for n in numbers for test in (np.less, np.greater_equal, np.not_equal)]
+        return [np.where(test, x * 0.5, -1.0) for test in tests]
+
+    same(f, (x,))

@@ -8,7 +8,18 @@ import scipy.special
 
 from fgrad import grad, vmap
 from fgrad.errors import DtypeError, ShapeError
-from fgrad_nn import log_softmax, logsumexp, one_hot, relu, sigmoid, softmax, softplus, sparsemax
+from fgrad_nn import (
+    log_softmax,
+    logsumexp,
+    one_hot,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    sparsemax,
+)
+from fgrad_nn.activations import softmin
 
 from .. import laws, laws_of_vmap
 from ..examples.row import row
@@ -88,3 +99,13 @@ def test_an_axis_that_is_not_there(f):
     for x, axis in ((X, 2), (X, -3), (np.array(1.0), -1), (X, (0, 1)), (X, True)):
         with pytest.raises(ShapeError, match=r"wants one axis(.|\n)*axis="):
             f(x, axis)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.uint16, np.int64])
+def test_functions_of_logits_take_whole_numbers(dtype):
+    x, shown = np.array([[1, 2, 0], [100, 3, 101]], dtype), np.array([True, True, False])
+    for f in (
+        softmax, lambda x: softmax(x, where=shown), log_softmax,
+        lambda x: logsumexp(x, -1), softmin, sigmoid, silu,
+    ):  # fmt: skip
+        np.testing.assert_allclose(f(x), f(x.astype(float)), rtol=2e-2, atol=1e-3)

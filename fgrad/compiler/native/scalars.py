@@ -152,6 +152,14 @@ def _like(x: Node) -> Any:
     )  # fmt: skip
 
 
+def _fits(x: Node, kind: str) -> bool:
+    """Whether a type of whole numbers has a Python integer among its values."""
+    if not x.weak or x.number is None or kind_of(kind) not in "iu":
+        return True
+    bounds = np.iinfo(DTYPES[kind])
+    return bool(bounds.min <= x.number <= bounds.max)
+
+
 def refused(node: Node, exact: bool) -> str | None:
     """Why an elementwise function can't be lowered; with ``exact``, only bits of NumPy's can."""
     f, out = node.meta, type_of(node.dtype)
@@ -165,6 +173,8 @@ def refused(node: Node, exact: bool) -> str | None:
         except OverflowError:
             kind = None
         if kind == "f64" and not {"f64", "f32"} & {*types}:  # NumPy compares integers as such
+            kind = None
+        if kind is not None and not all(_fits(x, kind) for x in node.ins):  # uint8 > -1 holds
             kind = None
         return None if kind is not None else f"{f.__name__} of these dtypes"
     if (f in BITWISE or f is np.invert) and out == "i1":
