@@ -1,25 +1,14 @@
-"""Bits: `numpy.where` of large arrays, by arithmetic on the bits of numbers.
-
-NumPy's `where` has a branch for each entry, which the processor must guess. Where a mask has no
-pattern that costs ten times what the arithmetic costs: bits times 0 or 1, which is exact.
-"""
+"""Bits: the lines of `numpy.where` of large arrays, by arithmetic on bits; see `ops.choice`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import copysign
-from typing import Any
 
 import numpy as np
 
-from ..arrays import is_a
+from ..ops.choice import INTEGERS, MANY, is_zero
 from .program import Node
 from .scope import Scope
-
-#: For each dtype the integers that have as many bits.
-INTEGERS = {"f": np.int32, "d": np.int64}
-#: Of fewer entries NumPy's way takes no longer.
-MANY = 1 << 11
 
 
 def by_bits(node: Node, least: int = MANY) -> bool:
@@ -33,11 +22,6 @@ def by_bits(node: Node, least: int = MANY) -> bool:
         and node.dtype.isnative
         and all(x.number is not None or (x.shape and x.dtype == node.dtype) for x in parts)
     )
-
-
-def is_zero(number: Any) -> bool:
-    """Whether all bits of a number are 0."""
-    return is_a(number, (int, float, np.floating)) and not number and copysign(1, number) > 0
 
 
 def choice(scope: Scope, node: Node, args: Sequence[str], out: str) -> list[str]:

@@ -38,11 +38,16 @@ def formula_of(p: Primitive, params: Any, ins: Sequence[Node]) -> Graph | None:
     """What an operation's formula does with such operands; None if it has none."""
     if p.formula is None or any(x.weak for x in ins):
         return None
-    call, kinds = Call(p, dict(params)), tuple((x.shape, x.dtype) for x in ins)
+    call, kinds = Call(p, dict(params)), kinds_of(ins)
     if of_library(p.impl if p.formula is True else p.formula):
         return recorded(call, kinds)
     graph = recorded.__wrapped__(call, kinds)  # numbers that it captures may be others by now
     return None if captures_arrays(graph) else graph
+
+
+def kinds_of(ins: Sequence[Node]) -> tuple[tuple[tuple[int, ...], Any], ...]:
+    """Shapes and dtypes."""
+    return tuple((x.shape, x.dtype) for x in ins)
 
 
 def captures_arrays(graph: Graph) -> bool:
@@ -56,9 +61,9 @@ def captures_arrays(graph: Graph) -> bool:
 
 @lru_cache(maxsize=512)
 def recorded(call: Call, kinds: tuple[tuple[tuple[int, ...], Any], ...]) -> Graph:
-    """The graph of a formula, of arrays of such shapes and dtypes."""
+    """The graph of a formula, or else of the code itself, of such shapes and dtypes."""
     p = call.primitive
-    formula = p.impl if p.formula is True else p.formula
+    formula = p.formula if callable(p.formula) else p.impl
     examples = [np.ones(shape, dtype) for shape, dtype in kinds]
     with np.errstate(all="ignore"):
         return make_graph(lambda *xs: formula(*xs, **call.params))(*examples)

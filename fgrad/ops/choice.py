@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ndarray
+from ..arrays import is_a, ndarray
 from ..core import Array
 from ..rules import line_up, primitive
 from ..tracer import register
 from .creation import as_operand, first_array
 
 #: For each dtype the integers that have as many bits.
-_BITS = {"f": np.int32, "d": np.int64}
+INTEGERS = {"f": np.int32, "d": np.int64}
 #: Of fewer entries NumPy's way takes no longer.
-_MANY = 1 << 11
+MANY = 1 << 11
+#: Numbers that take their dtype from the array beside them.
+_NUMBERS = (int, float)
 
 
 def kept(x: Any, mask: Any, out: Any = None) -> Any:
@@ -34,8 +36,8 @@ def kept(x: Any, mask: Any, out: Any = None) -> Any:
         mask: an array of booleans, whose shape broadcasts with that of x.
         out: an array of the answer's dtype for the answer; made if it is None.
     """
-    if type(x) is ndarray and type(mask) is ndarray and x.dtype.char in _BITS and x.shape:
-        bits = _BITS[x.dtype.char]
+    if type(x) is ndarray and type(mask) is ndarray and x.dtype.char in INTEGERS and x.shape:
+        bits = INTEGERS[x.dtype.char]
         if out is not None:
             np.multiply(x.view(bits), mask, out=out.view(bits))
             return out
@@ -50,13 +52,13 @@ def kept(x: Any, mask: Any, out: Any = None) -> Any:
 
 def _chosen(c: Any, x: Any, y: Any) -> Any:
     """`numpy.where`, of arrays that nothing traces."""
-    if type(c) is ndarray and c.size >= _MANY and c.dtype == np.bool_:
-        if _is_zero(y) and _is_floating(x):
+    if type(c) is ndarray and c.size >= MANY and c.dtype == np.bool_:
+        if type(y) in _NUMBERS and is_zero(y) and _is_floating(x):
             return kept(x, c)
-        if _is_zero(x) and _is_floating(y):
+        if type(x) in _NUMBERS and is_zero(x) and _is_floating(y):
             return kept(y, np.logical_not(c))
         if _is_floating(x) and _is_floating(y) and x.dtype == y.dtype:
-            bits = _BITS[x.dtype.char]
+            bits = INTEGERS[x.dtype.char]
             y = y.view(bits)
             out = np.bitwise_xor(x.view(bits), y)
             out = np.multiply(out, c, out=out if out.shape == c.shape else None)
@@ -64,13 +66,17 @@ def _chosen(c: Any, x: Any, y: Any) -> Any:
     return np.where(c, x, y)
 
 
-def _is_zero(x: Any) -> bool:
-    """Whether it is a Python number all of whose bits are 0."""
-    return type(x) in (int, float) and not x and copysign(1, x) > 0
+def is_zero(number: Any) -> bool:
+    """Whether all bits of a number are 0.
+
+    >>> is_zero(0), is_zero(-0.0), is_zero(None)
+    (True, False, False)
+    """
+    return is_a(number, (int, float, np.floating)) and not number and copysign(1, number) > 0
 
 
 def _is_floating(x: Any) -> bool:
-    return type(x) is ndarray and x.dtype.char in _BITS and x.dtype.isnative and x.ndim > 0
+    return type(x) is ndarray and x.dtype.char in INTEGERS and x.dtype.isnative and x.ndim > 0
 
 
 def _where_jvp(ts: Any, ans: Array, c: Array, x: Array, y: Array) -> Array:

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from inspect import isfunction as is_function
 from typing import Any
 
-import numpy as np
-
 from ...core import Primitive
 from ...graph import Graph
-from ...stage import make_graph
 from ..formulas import formula_of as own
-from ..program import Node
+from ..formulas import kinds_of, recorded
+from ..program import Call, Node
 
 #: Modules whose functions are formulas already for values that are recorded, and on the host more
 #: than these: they look at labels, for which a device would have to be waited for.
@@ -27,11 +25,6 @@ def formula_of(p: Primitive, params: Any, ins: Sequence[Node]) -> Graph | None:
     """What to compute in place of an operation; None for the operation itself."""
     if p.formula is not None:
         return own(p, params, ins)
-    if not is_function(p.impl) or any(x.weak for x in ins):
+    if not is_function(p.impl) or p.impl.__module__ not in IN_FORMULAS:
         return None
-    if p.impl.__module__ not in IN_FORMULAS:
-        return None
-    impl = p.impl
-    with np.errstate(all="ignore"):
-        examples = [np.ones(x.shape, x.dtype) for x in ins]
-        return make_graph(lambda *xs: impl(*xs, **params))(*examples)
+    return None if any(x.weak for x in ins) else recorded(Call(p, dict(params)), kinds_of(ins))

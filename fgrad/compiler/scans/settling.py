@@ -96,9 +96,9 @@ def _laid_out(b: Builder, scan: Scan, ins: list[Node], loose: bool) -> list[Node
     """
     first = scan.carries + scan.slices
     consts = scan.body.inputs[scan.front + first :]
-    readers = {x: [y for y in scan.body.nodes if x in y.ins] for x in consts}
     if scan.length < REPEATED:
         return ins
+    readers = {x: [y for y in scan.body.nodes if x in y.ins] for x in consts}
     for k, x in enumerate(consts, first):
         value, mine = ins[k], [y for y in readers[x] if y.kind == "dot" and y.ins[1] is x]
         if any(y.ins[0].ndim == 2 for y in mine) and _is_transposed(value):
