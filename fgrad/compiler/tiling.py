@@ -1,15 +1,11 @@
 """Tiling: whether a product of matrices is quicker as a stack of small ones, and of which.
 
 BLAS does small products without copies of the matrices, see `small`.
-For x of shape (m, k) and y of shape (k, n), as measured with OpenBLAS 0.3.31 on a Xeon with
-AVX-512, against the whole product; both in C order if nothing else is said:
-
-    rows of x              0.45 to 0.95, median 0.7, of float32 and of float64
-    the same, y = w.T      0.5 to 1.0, median 0.7, from 256 rows on, w.T copied first
-    columns of w.T         0.28 to 0.9, median 0.6, for few rows and long sums
-    columns of y           0.44 to 0.87, median 0.65, for few rows and short sums
-    rows of x = h.T        0.52 to 1.04, median 0.74, of sums of up to 128 terms
-    sums in parts, x = h.T 0.5 to 0.92, median 0.68, of small results and long sums
+For x of shape (m, k) and y of shape (k, n) in C order it may take some rows of x at a time; of
+w.T, rows of x and a copy of w.T, or for few rows of x some columns; of h.T @ y, rows of the
+result where the sums are short, or terms of the sums where they are long and the result is small.
+`benchmarks/products.py` measures each way against the whole product. Arrays that begin at a cache
+line gain most: those that a compiled function keeps do, its arguments need not.
 """
 
 from __future__ import annotations
@@ -23,7 +19,7 @@ from .small import at_once
 LEAST = 32
 #: So many rows make up for a copy of the other matrix, or for adding up.
 MANY = 256
-#: Up to so many rows, or terms of a sum, a product is done by columns.
+#: Up to so many terms sums are short, from there on they are long.
 FEW = 128
 #: Products with a transposed matrix have no copies if they have so few entries.
 ENTRIES = 1024
@@ -60,7 +56,7 @@ def parts(length: int, work: int, most: float, least: int) -> int:
 
 def of_transposed(m: int, k: int, n: int, dtype: Any) -> int:
     """How many parts the columns of w.T go into in ``x @ w.T``; 0 for a product done otherwise."""
-    if at_once(dtype) == inf or not LEAST // 4 <= m <= FEW or k < max(2 * m, FEW):
+    if at_once(dtype) == inf or not LEAST // 4 <= m <= FEW // 2 or k < max(2 * m, FEW):
         return 0
     columns = parts(n, m, ENTRIES, LEAST // 4)
     return columns if columns > 1 else 0
@@ -81,13 +77,13 @@ def way(m: int, k: int, n: int, dtype: Any, x_turned: bool, y_turned: bool) -> W
         return Way("columns", columns)
     if m * k * n <= most or m < LEAST // 4:  # so few rows are nearly a vector
         return None
-    rows, columns = parts(m, k * n, most, LEAST), parts(n, m * k, most, LEAST)
     if x_turned:
         rows, terms = parts(m, k * n, most, LEAST // 2), parts(k, m * n, most, 3 * LEAST)
         if rows > 1 and k <= FEW:
             return Way("rows", rows)
         return Way("terms", terms) if terms > 1 and k >= MANY and m * n <= ADDED else None
+    rows = parts(m, k * n, most, LEAST)
     if rows > 1 and (not y_turned or m >= MANY):
         return Way("copied" if y_turned else "rows", rows)
-    few = max(m, k) <= FEW or (m <= FEW // 2 and k <= 2 * FEW)
-    return Way("columns", columns) if columns > 1 and few and not y_turned else None
+    columns = parts(n, m * k, most, LEAST) if m <= LEAST and k <= MANY and not y_turned else 1
+    return Way("columns", columns) if columns > 1 else None
