@@ -2,8 +2,8 @@
 
 OpenBLAS, which NumPy's wheels contain, first copies the matrices of a product in an order that
 suits the processor. Up to a million multiplications it leaves that out where the processor has
-AVX-512 (its `small matrix` kernels), and parts of that size need 0.45 to 0.9 of the time of the
-whole. With several threads OpenBLAS divides large products among them, which is worth more: there
+AVX-512 (its `small matrix` kernels), and parts of that size need less time than the
+whole (`tiling`). With several threads OpenBLAS divides large products among them, which is worth more: there
 nothing is taken apart.
 """
 
