@@ -2,9 +2,9 @@
 
 OpenBLAS, which NumPy's wheels contain, first copies the matrices of a product in an order that
 suits the processor. Up to a million multiplications it leaves that out where the processor has
-AVX-512 (its `small matrix` kernels), and parts of that size need less time than the
-whole (`tiling`). With several threads OpenBLAS divides large products among them, which is worth more: there
-nothing is taken apart.
+AVX-512 (its `small matrix` kernels), and parts of that size need less time than the whole
+(`tiling`). With several threads OpenBLAS divides large products among them, which is worth more:
+there nothing is taken apart.
 """
 
 from __future__ import annotations
